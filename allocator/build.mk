@@ -1,0 +1,20 @@
+# libhakmem.so and libhakmem.a. VARIANT=name VARIANT_CFLAGS='-D...' builds into build/variants/name/ instead.
+
+ALLOCATOR_OUT    := $(BUILD)$(if $(VARIANT),/variants/$(VARIANT))
+ALLOCATOR_SRC    := $(sort $(wildcard allocator/src/*/*.c))
+ALLOCATOR_OBJ    := $(ALLOCATOR_SRC:%.c=$(ALLOCATOR_OUT)/%.o)
+ALLOCATOR_LIBS   := $(ALLOCATOR_OUT)/libhakmem.so $(ALLOCATOR_OUT)/libhakmem.a
+ALLOCATOR_CFLAGS := -std=gnu11 -O3 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
+                    -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(VARIANT_CFLAGS)
+
+$(ALLOCATOR_OUT)/allocator/%.o: allocator/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLOCATOR_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(ALLOCATOR_OUT)/libhakmem.so: $(ALLOCATOR_OBJ)
+	$(CC) -shared -Wl,-soname,libhakmem.so -Wl,-z,now $(LDFLAGS) $^ -pthread -o $@
+
+$(ALLOCATOR_OUT)/libhakmem.a: $(ALLOCATOR_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+-include $(ALLOCATOR_OBJ:.o=.d)
