@@ -11,15 +11,18 @@ extern const struct hkl_scenario *const __stop_hkl_scenarios[];
 /* Names are compared up to this length when looking for the nearest. */
 enum { NAME_LIMIT = 63 };
 
-#define FOR_EACH_SCENARIO(entry)                                                                   \
-    for (const struct hkl_scenario *const *entry = __start_hkl_scenarios;                          \
-         entry < __stop_hkl_scenarios; entry++)
+/* Scenario `index` of the section; NULL past the last one. */
+static const struct hkl_scenario *scenario_at(size_t index) {
+    const struct hkl_scenario *const *entry = __start_hkl_scenarios + index;
+    return (uintptr_t)entry < (uintptr_t)__stop_hkl_scenarios ? *entry : NULL;
+}
 
 const struct hkl_scenario *hkl_catalogue_find(const char *name) {
-    FOR_EACH_SCENARIO(entry)
-    if (strcmp((*entry)->name, name) == 0)
-        return *entry;
-    return NULL;
+    const struct hkl_scenario *scenario;
+    for (size_t i = 0; (scenario = scenario_at(i)); i++)
+        if (strcmp(scenario->name, name) == 0)
+            break;
+    return scenario;
 }
 
 static size_t smallest(size_t a, size_t b, size_t c) {
@@ -27,9 +30,11 @@ static size_t smallest(size_t a, size_t b, size_t c) {
     return d < c ? d : c;
 }
 
-/* Levenshtein distance of the first NAME_LIMIT characters. */
+/* Levenshtein distance of the first NAME_LIMIT characters; 1 when `a` is the beginning of `b`. */
 static size_t edits(const char *a, const char *b) {
     const size_t a_length = strnlen(a, NAME_LIMIT);
+    if (a_length && strncmp(a, b, a_length) == 0)
+        return 1;
     const size_t b_length = strnlen(b, NAME_LIMIT);
     size_t row[NAME_LIMIT + 1];
     for (size_t j = 0; j <= b_length; j++)
@@ -49,10 +54,11 @@ static size_t edits(const char *a, const char *b) {
 const struct hkl_scenario *hkl_catalogue_nearest(const char *name) {
     const struct hkl_scenario *nearest = NULL;
     size_t fewest = 0;
-    FOR_EACH_SCENARIO(entry) {
-        const size_t needed = edits(name, (*entry)->name);
+    const struct hkl_scenario *scenario;
+    for (size_t i = 0; (scenario = scenario_at(i)); i++) {
+        const size_t needed = edits(name, scenario->name);
         if (!nearest || needed < fewest) {
-            nearest = *entry;
+            nearest = scenario;
             fewest = needed;
         }
     }
@@ -63,8 +69,8 @@ int hkl_catalogue_print(int fd) {
     struct hkl_json json;
     hkl_json_start(&json, fd);
     hkl_json_open(&json, NULL, '[');
-    FOR_EACH_SCENARIO(entry) {
-        const struct hkl_scenario *scenario = *entry;
+    const struct hkl_scenario *scenario;
+    for (size_t i = 0; (scenario = scenario_at(i)); i++) {
         hkl_json_open(&json, NULL, '{');
         hkl_json_string(&json, "name", scenario->name);
         hkl_json_string(&json, "summary", scenario->summary);

@@ -18,6 +18,10 @@ _Noreturn void hkl_fail(int status, const char *format, ...) {
     va_end(args);
     if (wanted > 0)
         used += (size_t)wanted < room ? (size_t)wanted : room - 1;
+    for (size_t i = 0; i < used;
+         i++) /* a quoted argument may hold anything; the message is one line */
+        if ((unsigned char)line[i] < ' ')
+            line[i] = '?';
     line[used++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, used);
     (void)written; /* nobody is left to tell */
