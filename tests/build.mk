@@ -24,6 +24,10 @@ $(BUILD)/tests/allocator/test_%-static: $(BUILD)/tests/allocator/test_%.o $(BUIL
 $(BUILD)/tests/allocator/test_%-preload: $(BUILD)/tests/allocator/test_%.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
 
+# Finds the library by itself, at run time.
+$(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
+	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
+
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs ubsan
