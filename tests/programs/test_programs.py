@@ -258,7 +258,11 @@ def test_redis(tmp_path: Path) -> None:
         with redis_server(folder, preloaded) as socket:
             client = ["redis-cli", "-s", str(socket)]
             bench = ["redis-benchmark", "-s", str(socket), "-q", "-n", "20000", "-c", "8"]
-            run([*bench, "-d", "300", "-r", "5000", "-t", "set,get,lpush,lpop,sadd,hset"], False, folder)
+            run(
+                [*bench, "-d", "300", "-r", "5000", "-t", "set,get,lpush,lpop,sadd,hset"],
+                False,
+                folder,
+            )
             run([*client, "FLUSHALL"], False, folder)
             run(client, False, folder, "\n".join(load) + "\n")
             digests = [run([*client, "DEBUG", "DIGEST"], False, folder)]
