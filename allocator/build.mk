@@ -4,7 +4,7 @@ ALLOCATOR_OUT    := $(BUILD)$(if $(VARIANT),/variants/$(VARIANT))
 ALLOCATOR_SRC    := $(sort $(wildcard allocator/src/*/*.c))
 ALLOCATOR_OBJ    := $(ALLOCATOR_SRC:%.c=$(ALLOCATOR_OUT)/%.o)
 ALLOCATOR_LIBS   := $(ALLOCATOR_OUT)/libhakmem.so $(ALLOCATOR_OUT)/libhakmem.a
-ALLOCATOR_CFLAGS := -std=gnu11 -O3 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
+ALLOCATOR_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
                     -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(VARIANT_CFLAGS)
 
 $(ALLOCATOR_OUT)/allocator/%.o: allocator/%.c

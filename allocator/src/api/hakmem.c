@@ -1,0 +1,321 @@
+/*
+ * The entry points, and the fast paths of malloc and free. A request is routed by its size: small and middle ones to the
+ * unified cache, larger ones to the large path. A pointer is routed by the state map.
+ *
+ * The fast paths are written for their instruction count: no check for start-up, for "is this thread known", for
+ * NULL or for misuse that is not also the check that they need anyway (front/heap.h, superslab/arena.h).
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "debug/misuse.h"
+#include "front/cache.h"
+#include "hakmem.h"
+#include "large/large.h"
+#include "os/sys.h"
+#include "superslab/arena.h"
+#include "superslab/superslab.h"
+#include "visibility.h"
+
+/* ---- malloc ---- */
+
+/* A block of class `cls` when the bin had none. */
+static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
+    struct hkm_heap *heap = hkm_heap_get();
+    const bool own = heap != NULL;
+    if (!own && (heap = hkm_heap_fallback_lock()) == NULL) {
+        return NULL;
+    }
+    void *block = *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
+    if (block != NULL) {
+        heap->top[cls]--;
+    } else {
+        block = hkm_cache_refill(heap, cls);
+    }
+    if (!own) {
+        hkm_heap_fallback_unlock();
+    }
+    if (block != NULL) {
+        hkm_state_set(block, cls, hkm_arena_of_class(cls));
+    }
+    return block;
+}
+
+static HKM_NOINLINE void *malloc_slow(size_t size) {
+    if (size > HKM_MIDDLE_MAX) {
+        bool zero;
+        return hkm_start() ? hkm_large_alloc(size, 1, &zero) : NULL;
+    }
+    return hkm_start() ? class_alloc_slow(hkm_class_of(size)) : NULL;
+}
+
+HKM_PUBLIC void *hak_malloc(size_t size) {
+    struct hkm_heap *const heap = hkm_heap_self;
+    size_t cls;
+    if (hkm_likely(size <= HKM_SMALL_MAX)) {
+        cls = (size + 15) >> 4;
+        void **const top = heap->top[cls];
+        void *const block = *top;
+        if (hkm_likely(block != NULL)) {
+            heap->top[cls] = top - 1;
+            hkm_state_set(block, (unsigned)cls, HKM_ARENA_SMALL);
+            return block;
+        }
+    } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
+        cls = size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
+        void **const top = heap->top[cls];
+        void *const block = *top;
+        if (hkm_likely(block != NULL)) {
+            heap->top[cls] = top - 1;
+            hkm_state_set(block, (unsigned)cls, HKM_ARENA_MIDDLE);
+            return block;
+        }
+    }
+    return malloc_slow(size);
+}
+
+/* ---- free ---- */
+
+/* Says what is wrong with a pointer into an arena that is not an allocated block. */
+static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, unsigned arena) {
+    struct hkm_superslab *superslab = hkm_superslab_of(pointer, arena);
+    const char *what = "double free, or never given out";
+    if (superslab->slabs != 0) {
+        const struct hkm_slab *slab = hkm_slab_of(superslab, pointer);
+        const size_t offset = (size_t)((const char *)pointer - slab->base);
+        if (slab->block_size != 0 && offset < (size_t)slab->block_size * slab->capacity) {
+            what = offset % slab->block_size == 0 ? "double free" : "points into the middle of a block";
+        }
+    }
+    hkm_misuse(function, pointer, what);
+}
+
+/* Frees what the state map does not show as an allocated small or middle block: a large block, or misuse. */
+static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
+    for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
+        const uintptr_t granule = ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
+        if (granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed)) {
+            misuse_in_arena(function, pointer, arena);
+            return;
+        }
+    }
+    hkm_large_free(pointer, function);
+}
+
+/* A block whose bin is full, or not set up, or no block at all. *state is its state byte. */
+static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
+    const unsigned cls = *state;
+    if (hkm_unlikely(cls == 0)) {
+        free_elsewhere(block, "free");
+        return;
+    }
+    const int saved = errno;
+    struct hkm_heap *heap = hkm_heap_get();
+    *state = 0;
+    if (heap == NULL) {
+        hkm_cache_free_direct(block, cls);
+        errno = saved;
+        return;
+    }
+    void **const top = heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
+    if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
+        *top = block;
+        heap->top[cls] = top;
+    } else {
+        hkm_cache_flush_and_put(heap, cls, block);
+    }
+    errno = saved;
+}
+
+/* Pushes a block that *state says is allocated. */
+static inline void free_class(void *block, uint8_t *state) {
+    struct hkm_heap *const heap = hkm_heap_self;
+    const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
+    void **const top = heap->top[cls] + 1;
+    if (hkm_unlikely(((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0)) {
+        free_slow(block, state);
+        return;
+    }
+    *state = 0;
+    *top = block;
+    heap->top[cls] = top;
+}
+
+static HKM_NOINLINE void free_other(void *block) {
+    if (block != NULL) {
+        const int saved = errno;
+        free_elsewhere(block, "free");
+        errno = saved;
+    }
+}
+
+HKM_PUBLIC void hak_free(void *block) {
+    uint8_t *state = hkm_state_of(block, HKM_ARENA_SMALL);
+    if (hkm_likely(state != NULL)) {
+        free_class(block, state);
+        return;
+    }
+    state = hkm_state_of(block, HKM_ARENA_MIDDLE);
+    if (hkm_likely(state != NULL)) {
+        free_class(block, state);
+        return;
+    }
+    free_other(block);
+}
+
+/* ---- the rest of the family ---- */
+
+/* Class of a live small or middle block; 0 for anything else. */
+static unsigned class_of_block(const void *block) {
+    for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
+        const uint8_t *state = hkm_state_of(block, arena);
+        if (state != NULL) {
+            return *state;
+        }
+    }
+    return 0;
+}
+
+HKM_PUBLIC size_t hak_malloc_usable_size(const void *block) {
+    if (block == NULL) {
+        return 0;
+    }
+    const unsigned cls = class_of_block(block);
+    return cls != 0 ? hkm_classes[cls].size : hkm_large_size(block);
+}
+
+HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (bytes > HKM_MIDDLE_MAX) {
+        bool zero = false;
+        void *block = hkm_start() ? hkm_large_alloc(bytes, 1, &zero) : NULL;
+        return block == NULL || zero ? block : memset(block, 0, bytes);
+    }
+    void *block = hak_malloc(bytes);
+    return block == NULL ? NULL : memset(block, 0, bytes);
+}
+
+HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
+    if (block == NULL) {
+        return hak_malloc(size);
+    }
+    if (size == 0) {
+        hak_free(block);
+        return NULL;
+    }
+    const unsigned cls = class_of_block(block);
+    size_t usable;
+    if (cls != 0) {
+        usable = hkm_classes[cls].size;
+        /* in place while at least half of the block stays in use */
+        if (size <= usable && size >= usable / 2) {
+            return block;
+        }
+    } else {
+        usable = hkm_large_size(block);
+        if (usable == 0) {
+            free_elsewhere(block, "realloc"); /* not a block: says so */
+            return NULL;
+        }
+        if (size > HKM_MIDDLE_MAX) {
+            void *resized = hkm_large_resize(block, size);
+            if (resized != NULL) {
+                return resized;
+            }
+        }
+    }
+    void *moved = hak_malloc(size);
+    if (moved != NULL) {
+        memcpy(moved, block, size < usable ? size : usable);
+        hak_free(block);
+    }
+    return moved;
+}
+
+HKM_PUBLIC void *hak_reallocarray(void *block, size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return hak_realloc(block, bytes);
+}
+
+/* Aligned to a power of two. */
+static void *alloc_aligned(size_t alignment, size_t size) {
+    if (alignment <= 16) {
+        return hak_malloc(size);
+    }
+    if (!hkm_start()) {
+        return NULL;
+    }
+    const unsigned cls = hkm_class_aligned(size, alignment);
+    if (cls != 0) {
+        return hak_malloc(hkm_classes[cls].size);
+    }
+    bool zero;
+    return hkm_large_alloc(size == 0 ? 1 : size, alignment, &zero);
+}
+
+static bool is_power_of_two(size_t n) {
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+HKM_PUBLIC void *hak_aligned_alloc(size_t alignment, size_t size) {
+    if (!is_power_of_two(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return alloc_aligned(alignment, size);
+}
+
+HKM_PUBLIC int hak_posix_memalign(void **out, size_t alignment, size_t size) {
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
+        return EINVAL;
+    }
+    const int saved = errno;
+    void *block = alloc_aligned(alignment, size);
+    errno = saved;
+    if (block == NULL) {
+        return ENOMEM;
+    }
+    *out = block;
+    return 0;
+}
+
+HKM_PUBLIC const char *hak_version(void) {
+    return HAKMEM_VERSION;
+}
+
+/* ---- the standard names of the same functions ---- */
+
+#define SECOND_NAME(of) HKM_PUBLIC __attribute__((alias(#of)))
+SECOND_NAME(hak_malloc) void *malloc(size_t size);
+SECOND_NAME(hak_free) void free(void *block);
+SECOND_NAME(hak_calloc) void *calloc(size_t n, size_t size);
+SECOND_NAME(hak_realloc) void *realloc(void *block, size_t size);
+SECOND_NAME(hak_reallocarray) void *reallocarray(void *block, size_t n, size_t size);
+SECOND_NAME(hak_aligned_alloc) void *aligned_alloc(size_t alignment, size_t size);
+SECOND_NAME(hak_aligned_alloc) void *memalign(size_t alignment, size_t size);
+SECOND_NAME(hak_posix_memalign) int posix_memalign(void **out, size_t alignment, size_t size);
+SECOND_NAME(hak_malloc_usable_size) size_t malloc_usable_size(void *block);
+
+HKM_PUBLIC void *valloc(size_t size);
+HKM_PUBLIC void *valloc(size_t size) {
+    return hak_aligned_alloc(HKM_PAGE, size);
+}
+
+HKM_PUBLIC void *pvalloc(size_t size);
+HKM_PUBLIC void *pvalloc(size_t size) {
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    const size_t pages = size == 0 ? HKM_PAGE : (size + HKM_PAGE - 1) & ~(size_t)(HKM_PAGE - 1);
+    return hak_aligned_alloc(HKM_PAGE, pages);
+}

@@ -1,0 +1,70 @@
+/*
+ * A thread's heap: its unified cache (cache.h), its warm pool (warm_pool.h) and its counters. Made when the thread
+ * first allocates or frees, given up when it exits, then used again by another thread.
+ */
+#ifndef HKM_FRONT_HEAP_H
+#define HKM_FRONT_HEAP_H
+
+#include <stdbool.h>
+
+#include "debug/counters.h"
+#include "superslab/classes.h"
+
+struct hkm_slab;
+
+/* A bin is an array of this many slots that ends at a multiple of its own size. */
+#define HKM_BIN_SLOTS 128u
+/* Codes of the state map that the fast paths may look up. */
+#define HKM_BINS 128u
+#define HKM_WARM_SLABS 16u
+
+/*
+ * The fast paths see only `top`. Slots of class c lie in slots[c]; the bin's blocks are in the slots after its
+ * *bottom* slot, which holds NULL, up to *top. So
+ *   - the bin is empty when *top is NULL (top is at the bottom),
+ *   - it is full when top is at the last slot, that is, when the next address is a multiple of the array's size,
+ *   - its capacity is set by where the bottom lies, at no cost on the fast paths.
+ * Codes that stand for no class, and classes not used yet, point to hkm_no_bin's last slot, which holds NULL: empty
+ * and full at once, so both fast paths leave for the slow path, and no other check for "not initialised" is needed.
+ */
+struct hkm_heap {
+    void **top[HKM_BINS];
+    struct hkm_warm {
+        struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
+        uint8_t slabs;
+        uint8_t capacity; /* of the bin, in blocks; 0: not set up */
+    } warm[HKM_CLASSES];
+    _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
+    struct hkm_heap *next;                        /* of all heaps */
+    struct hkm_heap *next_idle;
+    _Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *slots[HKM_CLASSES][HKM_BIN_SLOTS];
+};
+
+/* Stands for "no heap": every bin is empty and full at once. */
+extern struct hkm_heap hkm_no_heap;
+extern void *hkm_no_bin[HKM_BIN_SLOTS];
+extern _Thread_local struct hkm_heap *hkm_heap_self;
+
+static inline void hkm_heap_count(struct hkm_heap *heap, enum hkm_counter counter, uint64_t n) {
+    _Atomic uint64_t *value = &heap->counters[counter];
+    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* The calling thread's heap, made if it has none. NULL when there is no memory or the thread's heap is gone
+ * because the thread is exiting: blocks are then freed one by one (hkm_cache_free_direct) and come from the
+ * fallback heap. */
+struct hkm_heap *hkm_heap_get(void);
+/* A heap shared by threads that have none, locked until hkm_heap_fallback_unlock; NULL when there is no memory. */
+struct hkm_heap *hkm_heap_fallback_lock(void);
+void hkm_heap_fallback_unlock(void);
+
+/* Adds what the heaps have counted to values[0 .. HKM_HEAP_COUNTERS-1]. */
+void hkm_heaps_add_counters(uint64_t *values);
+
+/* Starts the allocator if it is not started. Returns false when there is no memory for it. */
+bool hkm_start(void);
+
+void hkm_heaps_lock(void);
+void hkm_heaps_unlock(void);
+
+#endif

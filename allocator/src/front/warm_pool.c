@@ -1,0 +1,142 @@
+/* See warm_pool.h. */
+#include "front/warm_pool.h"
+
+#include "debug/misuse.h"
+#include "superslab/pool.h"
+
+/* Slabs that secondary prefill brings in at once. Bigger slabs come one at a time: they would be hoarded. */
+static size_t prefill_of(unsigned cls) {
+    return hkm_classes[cls].kind <= HKM_KIND_8K ? 3 : 1;
+}
+
+static void push(struct hkm_warm *warm, struct hkm_slab *slab) {
+    slab->next = warm->first;
+    warm->first = slab;
+    warm->slabs++;
+}
+
+/* Behind the first, which the cache goes on with. */
+static void push_second(struct hkm_warm *warm, struct hkm_slab *slab) {
+    if (warm->first == NULL) {
+        push(warm, slab);
+        return;
+    }
+    slab->next = warm->first->next;
+    warm->first->next = slab;
+    warm->slabs++;
+}
+
+static void remove_slab(struct hkm_warm *warm, struct hkm_slab *slab) {
+    for (struct hkm_slab **at = &warm->first; *at != NULL; at = &(*at)->next) {
+        if (*at == slab) {
+            *at = slab->next;
+            slab->next = NULL;
+            warm->slabs--;
+            return;
+        }
+    }
+}
+
+static bool has_free(struct hkm_slab *slab) {
+    for (unsigned w = 0; w * 64 < slab->capacity; w++) {
+        if (atomic_load_explicit(&slab->free[w], memory_order_relaxed) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
+    struct hkm_warm *warm = &heap->warm[cls];
+    while (warm->first != NULL) {
+        struct hkm_slab *slab = warm->first;
+        if (has_free(slab)) {
+            hkm_heap_count(heap, HKM_REFILL_WARM, 1);
+            return slab;
+        }
+        warm->first = slab->next;
+        warm->slabs--;
+        slab->next = NULL;
+        if (!hkm_slab_release_full(slab)) {
+            push(warm, slab);
+        }
+    }
+    struct hkm_slab *got[3];
+    const size_t n = hkm_pool_claim(cls, heap, got, prefill_of(cls));
+    if (n > 0) {
+        hkm_heap_count(heap, HKM_REFILL_SHARED, 1);
+        hkm_heap_count(heap, HKM_SLAB_ADOPTED, n);
+        for (size_t i = n; i-- > 0;) {
+            push(warm, got[i]);
+        }
+        return warm->first;
+    }
+    enum hkm_counter stage;
+    struct hkm_slab *slab = hkm_pool_new(cls, heap, &stage);
+    if (slab != NULL) {
+        hkm_heap_count(heap, stage, 1);
+        push(warm, slab);
+    }
+    return slab;
+}
+
+/* An own slab all of whose blocks are back is retired, but for the one that is in use: it saves the way to the shared
+ * pool. Big slabs hold too much memory for that. */
+static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned cls, uint64_t control) {
+    struct hkm_warm *warm = &heap->warm[cls];
+    if (slab == warm->first && hkm_classes[cls].kind <= HKM_KIND_8K) {
+        return;
+    }
+    remove_slab(warm, slab);
+    if (hkm_pool_retire(slab, cls, control)) {
+        hkm_heap_count(heap, HKM_SLAB_RETIRED, 1);
+    } else {
+        push_second(warm, slab);
+    }
+}
+
+void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask) {
+    const unsigned cls = slab->cls;
+    const bool own = heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
+    uint64_t control, twice;
+    const enum hkm_given given = hkm_slab_give(slab, word, mask, &control, &twice);
+    if (hkm_unlikely(twice != 0)) {
+        const unsigned index = word * 64 + (unsigned)__builtin_ctzll(twice);
+        hkm_misuse("free", slab->base + (size_t)index * slab->block_size, "double free by two threads");
+    }
+    if (heap != NULL) {
+        hkm_heap_count(heap, own ? HKM_FREE_LOCAL : HKM_FREE_REMOTE, (uint64_t)__builtin_popcountll(mask));
+    }
+    if (given == HKM_GIVEN_TO_FULL) {
+        if (own && heap->warm[cls].slabs < HKM_WARM_SLABS && hkm_control_count(control) < slab->capacity) {
+            if (hkm_slab_change(slab, &control, HKM_SLAB_OWNED)) {
+                push_second(&heap->warm[cls], slab);
+            }
+        } else {
+            hkm_pool_list(slab, cls, control);
+        }
+    } else if (given == HKM_GIVEN_LAST) {
+        if (hkm_control_state(control) == HKM_SLAB_LISTED) {
+            hkm_pool_retire(slab, cls, control);
+        } else if (own && hkm_control_state(control) == HKM_SLAB_OWNED) {
+            retire_owned(heap, slab, cls, control);
+        }
+    }
+}
+
+void hkm_warm_release(struct hkm_heap *heap, unsigned cls) {
+    struct hkm_warm *warm = &heap->warm[cls];
+    while (warm->first != NULL) {
+        struct hkm_slab *slab = warm->first;
+        warm->first = slab->next;
+        slab->next = NULL;
+        if (has_free(slab)) {
+            const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+            hkm_pool_list(slab, cls, control);
+        } else if (!hkm_slab_release_full(slab)) {
+            const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+            hkm_pool_list(slab, cls, control);
+        }
+    }
+    warm->slabs = 0;
+}

@@ -1,0 +1,81 @@
+/* See sys.h. Linux only. */
+#include "os/sys.h"
+
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "debug/counters.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+void *hkm_sys_mmap(size_t size) {
+    hkm_count(HKM_SYS_MMAP, 1);
+    void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return address == MAP_FAILED ? NULL : address;
+}
+
+bool hkm_sys_mmap_at(void *address, size_t size) {
+    hkm_count(HKM_SYS_MMAP, 1);
+    void *got = mmap(address, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == address) {
+        return true;
+    }
+    if (got != MAP_FAILED) { /* a kernel before 4.17 takes the address as a hint only */
+        hkm_sys_munmap(got, size);
+        errno = EEXIST;
+    }
+    return false;
+}
+
+bool hkm_sys_munmap(void *address, size_t size) {
+    hkm_count(HKM_SYS_MUNMAP, 1);
+    return munmap(address, size) == 0;
+}
+
+bool hkm_sys_madvise_dontneed(void *address, size_t size) {
+    hkm_count(HKM_SYS_MADVISE, 1);
+    return madvise(address, size, MADV_DONTNEED) == 0;
+}
+
+void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
+    hkm_count(HKM_SYS_MREMAP, 1);
+    void *got = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
+    return got == MAP_FAILED ? NULL : got;
+}
+
+uint64_t hkm_sys_clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t hkm_sys_random(void) {
+    /* The kernel gives every process 16 random bytes; libc's own secrets use the first ones. */
+    const unsigned char *bytes = (const unsigned char *)getauxval(AT_RANDOM);
+    uint64_t mixed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)&mixed;
+    for (int i = 0; bytes != NULL && i < 16; i++) {
+        mixed = (mixed ^ bytes[i]) * 0x100000001b3u; /* FNV-1a: the bytes themselves stay hidden */
+    }
+    return mixed ^ (mixed >> 29);
+}
+
+void hkm_sys_write(int fd, const char *text, size_t length) {
+    const int saved = errno;
+    while (length > 0) {
+        const ssize_t done = write(fd, text, length);
+        if (done <= 0 && errno != EINTR) {
+            break;
+        }
+        if (done > 0) {
+            text += done;
+            length -= (size_t)done;
+        }
+    }
+    errno = saved;
+}

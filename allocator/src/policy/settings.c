@@ -1,0 +1,102 @@
+/* See settings.h. One table: a setting is added by one line. */
+#include "policy/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "debug/text.h"
+#include "os/sys.h"
+#include "visibility.h"
+
+#define MIB    (UINT64_C(1) << 20)
+#define SECOND UINT64_C(1000000000)
+
+struct hkm_settings hkm_settings = {
+    .lru_max_count = 256,
+    .lru_max_bytes = 512 * MIB,
+    .lru_ttl_ns = 60 * SECOND,
+    .whale_max_bytes = 64 * MIB,
+    .region_max_bytes = 4096 * MIB,
+    .region_max_count = 1024,
+    .on_error = HKM_ON_ERROR_ABORT,
+    .stats = 0,
+};
+
+static const struct {
+    const char *name;
+    uint64_t *value;
+    uint64_t unit; /* what 1 in the environment stands for */
+    uint64_t max;  /* in that unit */
+} numbers[] = {
+    {"HAKMEM_SUPERSLAB_MAX_CACHED", &hkm_settings.lru_max_count, 1, 1u << 20},
+    {"HAKMEM_SUPERSLAB_MAX_MEMORY_MB", &hkm_settings.lru_max_bytes, MIB, 1u << 24},
+    {"HAKMEM_SUPERSLAB_TTL_SEC", &hkm_settings.lru_ttl_ns, SECOND, 1u << 24},
+    {"HAKMEM_WHALE_MAX_MB", &hkm_settings.whale_max_bytes, MIB, 1u << 24},
+    {"HAKMEM_REGION_MAX_MB", &hkm_settings.region_max_bytes, MIB, 1u << 24},
+    {"HAKMEM_REGION_MAX_COUNT", &hkm_settings.region_max_count, 1, 16384},
+    {"HAKMEM_STATS", &hkm_settings.stats, 1, 1},
+};
+
+static HKM_COLD void refuse(const char *name, const char *value, const char *right) {
+    struct hkm_text line = {.length = 0};
+    hkm_text_string(&line, "hakmem: ");
+    hkm_text_string(&line, name);
+    hkm_text_string(&line, "=");
+    hkm_text_string(&line, value);
+    hkm_text_string(&line, ": ");
+    hkm_text_string(&line, right);
+    hkm_text_string(&line, "; the default is used\n");
+    hkm_sys_write(2, line.bytes, line.length);
+}
+
+/* A whole decimal number up to max; false for anything else. */
+static bool parse(const char *text, uint64_t max, uint64_t *value) {
+    uint64_t sum = 0;
+    if (*text == '\0') {
+        return false;
+    }
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9') {
+            return false;
+        }
+        sum = sum * 10 + (uint64_t)(*text - '0');
+        if (sum > max) {
+            return false;
+        }
+    }
+    *value = sum;
+    return true;
+}
+
+void hkm_settings_read(void) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const char *text = getenv(numbers[i].name);
+        uint64_t value;
+        if (text == NULL) {
+            continue;
+        }
+        if (parse(text, numbers[i].max, &value)) {
+            *numbers[i].value = value * numbers[i].unit;
+        } else {
+            struct hkm_text right = {.length = 0};
+            hkm_text_string(&right, "needs a whole number from 0 to ");
+            hkm_text_number(&right, numbers[i].max);
+            right.bytes[right.length] = '\0';
+            refuse(numbers[i].name, text, right.bytes);
+        }
+    }
+    const char *text = getenv("HAKMEM_ON_ERROR");
+    if (text != NULL) {
+        static const char *const names[] = {"abort", "report", "ignore"};
+        bool known = false;
+        for (unsigned i = 0; i < 3; i++) {
+            if (strcmp(text, names[i]) == 0) {
+                hkm_settings.on_error = (enum hkm_on_error)i;
+                known = true;
+            }
+        }
+        if (!known) {
+            refuse("HAKMEM_ON_ERROR", text, "needs abort, report or ignore");
+        }
+    }
+}

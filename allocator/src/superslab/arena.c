@@ -1,0 +1,149 @@
+/* See arena.h. */
+#include "superslab/arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os/sys.h"
+#include "superslab/superslab.h"
+
+/* Limits of an arena: a terabyte of blocks. */
+#define MAX_SUPERSLABS ((size_t)1 << 19)
+/* State map and descriptors are mapped for this many SuperSlabs at a time. */
+#define GROUP 32u
+
+/* Bits of `places`, one for each SuperSlab's place: 1 = free to be mapped. Places beyond the last group that is
+ * mapped are not yet marked. */
+static struct {
+    uint64_t places[MAX_SUPERSLABS / 64];
+    size_t groups; /* mapped so far */
+    size_t first;  /* no free place below this word */
+} arena_places[HKM_ARENAS];
+
+struct hkm_arena hkm_arenas[HKM_ARENAS] __attribute__((aligned(64)));
+
+static size_t granules_per_superslab(unsigned arena) {
+    return HKM_SUPERSLAB_SIZE >> hkm_granule_shift(arena);
+}
+
+static size_t page_ceil(size_t size) {
+    return (size + HKM_PAGE - 1) & ~(size_t)(HKM_PAGE - 1);
+}
+
+/* Bytes of descriptors in a group, in whole pages: groups are mapped one by one, side by side. */
+static size_t descriptor_group_bytes(void) {
+    return GROUP * sizeof(struct hkm_superslab);
+}
+_Static_assert(GROUP * sizeof(struct hkm_superslab) % HKM_PAGE == 0, "a group of descriptors is whole pages");
+
+static bool map_group(unsigned arena) {
+    struct hkm_arena *a = &hkm_arenas[arena];
+    const size_t group = arena_places[arena].groups;
+    const size_t state_bytes = page_ceil(GROUP * granules_per_superslab(arena));
+    const size_t descriptor_bytes = descriptor_group_bytes();
+    char *const state = (char *)a->state + group * state_bytes;
+    char *const descriptors = (char *)a->descriptors + group * descriptor_bytes;
+
+    if ((group + 1) * GROUP > MAX_SUPERSLABS) {
+        errno = ENOMEM;
+        return false;
+    }
+    if (!hkm_sys_mmap_at(state, state_bytes)) {
+        return false;
+    }
+    if (!hkm_sys_mmap_at(descriptors, descriptor_bytes)) {
+        hkm_sys_munmap(state, state_bytes);
+        return false;
+    }
+    arena_places[arena].groups++;
+    arena_places[arena].places[group * GROUP / 64] |= UINT64_C(0xffffffff) << (group * GROUP % 64);
+    atomic_store_explicit(&a->limit, (group + 1) * GROUP * granules_per_superslab(arena), memory_order_relaxed);
+    return true;
+}
+
+/* Lays an arena out from `start` on: state map, descriptors, blocks, each with room for the whole arena. */
+static void place(unsigned arena, uintptr_t start) {
+    struct hkm_arena *a = &hkm_arenas[arena];
+    const size_t state_room = MAX_SUPERSLABS * granules_per_superslab(arena);
+    const size_t descriptor_room = MAX_SUPERSLABS / GROUP * descriptor_group_bytes();
+    a->state = (uint8_t *)start;
+    a->descriptors = (struct hkm_superslab *)(start + state_room);
+    a->base = (start + state_room + descriptor_room + HKM_SUPERSLAB_SIZE - 1) & ~(uintptr_t)(HKM_SUPERSLAB_SIZE - 1);
+    a->state_bias = (uint8_t *)(start - (a->base >> hkm_granule_shift(arena)));
+}
+
+bool hkm_arenas_init(void) {
+    /* Linux maps from the top of the address space (and programs near 0x55..); the low terabytes are free on
+     * every kernel. Tried again elsewhere should somebody sit there. */
+    const uintptr_t terabyte = (uintptr_t)1 << 40;
+    for (unsigned try = 0; try < 16; try++) {
+        const uintptr_t spread = (hkm_sys_random() >> 7) % 4096 + try * 4096;
+        const uintptr_t start = terabyte + spread * (64 * HKM_SUPERSLAB_SIZE);
+        place(HKM_ARENA_SMALL, start);
+        place(HKM_ARENA_MIDDLE, start + 2 * terabyte);
+        if (!map_group(HKM_ARENA_SMALL)) {
+            continue;
+        }
+        if (map_group(HKM_ARENA_MIDDLE)) {
+            return true;
+        }
+        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].state, GROUP * granules_per_superslab(HKM_ARENA_SMALL));
+        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].descriptors, descriptor_group_bytes());
+        memset(arena_places, 0, sizeof arena_places);
+        atomic_store(&hkm_arenas[HKM_ARENA_SMALL].limit, 0);
+    }
+    return false;
+}
+
+struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
+    struct hkm_arena *a = &hkm_arenas[arena];
+    for (;;) {
+        size_t word = arena_places[arena].first;
+        const size_t words = (arena_places[arena].groups * GROUP + 63) / 64;
+        while (word < words && arena_places[arena].places[word] == 0) {
+            word++;
+        }
+        arena_places[arena].first = word;
+        if (word == words) {
+            if (!map_group(arena)) {
+                errno = ENOMEM;
+                return NULL;
+            }
+            arena_places[arena].first = words == 0 ? 0 : words - 1;
+            continue;
+        }
+        const unsigned bit = (unsigned)__builtin_ctzll(arena_places[arena].places[word]);
+        const size_t number = word * 64 + bit;
+        char *const base = (char *)a->base + number * HKM_SUPERSLAB_SIZE;
+        if (!hkm_sys_mmap_at(base, HKM_SUPERSLAB_SIZE)) {
+            if (errno == EEXIST) { /* somebody mapped here by address: never ours again */
+                arena_places[arena].places[word] &= ~(UINT64_C(1) << bit);
+                continue;
+            }
+            errno = ENOMEM;
+            return NULL;
+        }
+        arena_places[arena].places[word] &= ~(UINT64_C(1) << bit);
+        struct hkm_superslab *superslab = &a->descriptors[number];
+        superslab->base = base;
+        superslab->number = (uint32_t)number;
+        superslab->arena = (uint8_t)arena;
+        return superslab;
+    }
+}
+
+void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
+    const unsigned arena = superslab->arena;
+    const size_t word = superslab->number / 64;
+    if (!hkm_sys_munmap(superslab->base, HKM_SUPERSLAB_SIZE)) {
+        return; /* too many mappings: the place stays ours and unused */
+    }
+    arena_places[arena].places[word] |= UINT64_C(1) << (superslab->number % 64);
+    if (word < arena_places[arena].first) {
+        arena_places[arena].first = word;
+    }
+}
+
+struct hkm_superslab *hkm_superslab_of(const void *address, unsigned arena) {
+    return &hkm_arenas[arena].descriptors[((uintptr_t)address - hkm_arenas[arena].base) >> HKM_SUPERSLAB_SHIFT];
+}

@@ -1,0 +1,81 @@
+/* See classes.h. */
+#include "superslab/classes.h"
+
+struct hkm_class hkm_classes[HKM_CLASSES];
+uint8_t hkm_class_by_128[512];
+uint8_t hkm_class_by_16k[64];
+
+/* A thread's cache holds at most this many bytes of a class, but always a block or two. */
+#define CACHE_BYTES 32768u
+#define CACHE_SLOTS 127u
+
+static enum hkm_kind kind_of(uint32_t size) {
+    if (size <= HKM_SMALL_MAX) {
+        return HKM_KIND_SMALL;
+    }
+    if (size <= 8192) {
+        return HKM_KIND_8K;
+    }
+    return size <= 65536 ? HKM_KIND_64K : HKM_KIND_1M;
+}
+
+static void define(unsigned cls, uint32_t size) {
+    const enum hkm_kind kind = kind_of(size);
+    uint32_t slots = CACHE_BYTES / size;
+    slots = slots > CACHE_SLOTS ? CACHE_SLOTS : slots;
+    if (slots < 2) {
+        slots = size <= 65536 ? 2 : 1;
+    }
+    hkm_classes[cls] = (struct hkm_class){
+        .size = size,
+        .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
+        .kind = (uint8_t)kind,
+        .cache_slots = (uint8_t)slots,
+        .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
+    };
+}
+
+void hkm_classes_init(void) {
+    unsigned cls = 1;
+    uint32_t size = 0;
+    while (size < HKM_SMALL_MAX) {
+        size += 16;
+        define(cls++, size);
+    }
+    while (size < HKM_MIDDLE_MAX) {
+        /* the step is the last power of two divided by 8, or by 4 from 8 KiB on */
+        uint32_t power = HKM_SMALL_MAX;
+        while (power * 2 <= size) {
+            power *= 2;
+        }
+        size += power / (power < 8192 ? 8 : 4);
+        define(cls++, size);
+    }
+    cls = HKM_SMALL_CLASSES + 1;
+    for (uint32_t i = HKM_SMALL_MAX / 128; i < 512; i++) {
+        while (hkm_classes[cls].size < (i + 1) * 128) {
+            cls++;
+        }
+        hkm_class_by_128[i] = (uint8_t)cls;
+    }
+    for (uint32_t i = 65536 / 16384; i < 64; i++) {
+        while (hkm_classes[cls].size < (i + 1) * 16384) {
+            cls++;
+        }
+        hkm_class_by_16k[i] = (uint8_t)cls;
+    }
+}
+
+unsigned hkm_class_aligned(size_t size, size_t alignment) {
+    if (size > HKM_MIDDLE_MAX || alignment > HKM_MIDDLE_MAX) {
+        return 0;
+    }
+    /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a multiple. */
+    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES; cls++) {
+        const struct hkm_class *class = &hkm_classes[cls];
+        if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {
+            return cls;
+        }
+    }
+    return 0;
+}

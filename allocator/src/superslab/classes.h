@@ -1,0 +1,61 @@
+/*
+ * Size classes. A block's class is also its *code* in the state map (arena.h), so that 0 means "no block".
+ *
+ *   small (arena 0)  classes   1..64   16, 32 .. 1024 bytes, in steps of 16
+ *   middle (arena 1) classes  65..88   to 8 KiB, eight to a doubling (at most 12.5 % above the request)
+ *                    classes  89..116  to 1 MiB, four to a doubling (at most 25 %)
+ *
+ * The fine steps below 1 KiB pay for the state map's 1/16 byte per byte there.
+ */
+#ifndef HKM_SUPERSLAB_CLASSES_H
+#define HKM_SUPERSLAB_CLASSES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "visibility.h"
+
+#define HKM_SMALL_MAX     1024u
+#define HKM_MIDDLE_MAX    (1u << 20)
+#define HKM_SMALL_CLASSES 64u
+#define HKM_CLASSES       117u
+
+/* The kinds of slab: a SuperSlab is cut into slabs of one kind. */
+enum hkm_kind { HKM_KIND_SMALL, HKM_KIND_8K, HKM_KIND_64K, HKM_KIND_1M, HKM_KINDS };
+#define HKM_SUPERSLAB_SHIFT 21
+#define HKM_SUPERSLAB_SIZE  ((size_t)1 << HKM_SUPERSLAB_SHIFT)
+
+struct hkm_class {
+    uint32_t size;       /* bytes per block */
+    uint16_t capacity;   /* blocks per slab */
+    uint8_t kind;        /* enum hkm_kind */
+    uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
+    uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
+};
+
+extern struct hkm_class hkm_classes[HKM_CLASSES];
+/* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All zero, which is
+ * no class, until hkm_classes_init has run: so the slow path sees the first request. */
+extern uint8_t hkm_class_by_128[512];
+extern uint8_t hkm_class_by_16k[64];
+
+/* log2 of the bytes of a slab of each kind. */
+static inline unsigned hkm_slab_shift(unsigned kind) {
+    static const uint8_t shifts[HKM_KINDS] = {15, 16, 19, 21};
+    return shifts[kind];
+}
+
+/* Class for a request of up to HKM_MIDDLE_MAX bytes. */
+static inline unsigned hkm_class_of(size_t size) {
+    if (hkm_likely(size <= HKM_SMALL_MAX)) {
+        return size == 0 ? 1u : (unsigned)((size + 15) >> 4);
+    }
+    return size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
+}
+
+/* Class whose blocks are all aligned to `alignment` (a power of two) and hold `size` bytes; 0: there is none. */
+unsigned hkm_class_aligned(size_t size, size_t alignment);
+
+void hkm_classes_init(void);
+
+#endif

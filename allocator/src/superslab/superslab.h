@@ -1,0 +1,96 @@
+/*
+ * SuperSlab and slab descriptors. A SuperSlab is 2 MiB, cut into slabs of one kind (classes.h); a slab holds
+ * blocks of one class. The descriptors lie apart from the blocks (arena.h).
+ *
+ * A slab is in one of these states:
+ *   EMPTY   not in use: one of its SuperSlab's free slabs. Changed under the pool's lock (pool.c).
+ *   OWNED   held by a heap, which alone takes blocks from it. Others give blocks back to it at any time.
+ *   LISTED  has free blocks and waits in its class's list of the shared pool, under that list's lock.
+ *   FULL    held by nobody and on no list: all its blocks are out. The first block that comes back
+ *           makes it LISTED, or OWNED by its last owner.
+ *
+ *
+ *       EMPTY --pool_new--> OWNED --no bit left--> FULL --first block back--> LISTED or OWNED
+ *       LISTED --claim--> OWNED      OWNED --thread exits--> LISTED      OWNED, LISTED --all back--> EMPTY
+ *
+ * Free blocks are bits: 1 = the block is in the slab. A block that is out is either the program's or in a
+ * thread's unified cache. Bits are set by anyone who gives blocks back (atomic or), cleared by the owner only.
+ */
+#ifndef HKM_SUPERSLAB_SUPERSLAB_H
+#define HKM_SUPERSLAB_SUPERSLAB_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "superslab/classes.h"
+
+#define HKM_SLABS_PER_SUPERSLAB 64u /* of the smallest kind */
+#define HKM_SLAB_WORDS          32u /* 64 blocks to a word: 32 KiB / 16 bytes */
+
+struct hkm_heap;
+
+enum hkm_slab_state { HKM_SLAB_EMPTY, HKM_SLAB_OWNED, HKM_SLAB_LISTED, HKM_SLAB_FULL };
+
+/* slab->control: generation (24 bits) | state (8) | number of free blocks + HKM_COUNT_BIAS (32).
+ * The generation grows whenever the slab gets a class, so that a thread that was interrupted while it gave the
+ * slab's last block back cannot mistake its next life for this one. The bias keeps a count that is briefly
+ * below zero (block taken before the giver has added it) out of the state. */
+#define HKM_COUNT_BIAS  UINT64_C(0x10000)
+#define HKM_STATE_SHIFT 32
+#define HKM_STATE_MASK  (UINT64_C(0xff) << HKM_STATE_SHIFT)
+#define HKM_GENERATION  (UINT64_C(1) << 40)
+
+static inline enum hkm_slab_state hkm_control_state(uint64_t control) {
+    return (enum hkm_slab_state)((control & HKM_STATE_MASK) >> HKM_STATE_SHIFT);
+}
+
+static inline uint32_t hkm_control_count(uint64_t control) {
+    return (uint32_t)((control & 0xffffffffu) - HKM_COUNT_BIAS);
+}
+
+static inline uint64_t hkm_control_with(uint64_t control, enum hkm_slab_state state) {
+    return (control & ~HKM_STATE_MASK) | (uint64_t)state << HKM_STATE_SHIFT;
+}
+
+struct hkm_slab {
+    _Atomic uint64_t control;
+    struct hkm_heap *_Atomic owner; /* OWNED: its holder; else the last one. Only ever compared */
+    char *base;                     /* address of block 0 */
+    struct hkm_superslab *superslab;
+    struct hkm_slab *next; /* in a heap's warm pool or in the class's list */
+    struct hkm_slab *prev; /* in the class's list */
+    uint64_t inverse;      /* as in the class */
+    uint32_t block_size;
+    uint16_t capacity; /* blocks */
+    uint8_t cls;
+    uint8_t index; /* in the SuperSlab */
+    _Atomic uint64_t free[HKM_SLAB_WORDS];
+};
+
+/* Under the pool's lock, but for what the slabs say of themselves. */
+struct hkm_superslab {
+    _Alignas(128) char *base;
+    struct hkm_superslab *next, *prev; /* in the list of its tier */
+    uint64_t free_slabs;               /* bit i: slab i is EMPTY */
+    uint64_t emptied_ns;               /* when it became FREE */
+    uint32_t number;                   /* in its arena */
+    uint8_t arena;
+    uint8_t kind;
+    uint8_t tier; /* pool.h */
+    uint8_t slabs;
+    _Alignas(64) struct hkm_slab slab[HKM_SLABS_PER_SUPERSLAB];
+};
+
+/* Slab that holds an address of the SuperSlab. */
+static inline struct hkm_slab *hkm_slab_of(struct hkm_superslab *superslab, const void *address) {
+    const size_t offset = (uintptr_t)address & (HKM_SUPERSLAB_SIZE - 1);
+    return &superslab->slab[offset >> hkm_slab_shift(superslab->kind)];
+}
+
+/* Number of the block of `slab` that holds the address; may be beyond the last one, in the slab's unused tail. */
+static inline uint32_t hkm_block_index(const struct hkm_slab *slab, const void *address) {
+    return (uint32_t)(((uint64_t)((const char *)address - slab->base) * slab->inverse) >> 42);
+}
+
+#endif

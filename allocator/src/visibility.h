@@ -1,0 +1,11 @@
+/* Marks what the shared library exports, and the branch hints. */
+#ifndef HKM_VISIBILITY_H
+#define HKM_VISIBILITY_H
+
+#define HKM_PUBLIC    __attribute__((visibility("default")))
+#define HKM_COLD      __attribute__((cold, noinline))
+#define HKM_NOINLINE  __attribute__((noinline))
+#define hkm_likely(x)   __builtin_expect(!!(x), 1)
+#define hkm_unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif
