@@ -28,6 +28,9 @@ $(BUILD)/tests/allocator/test_%-preload: $(BUILD)/tests/allocator/test_%.o $(BUI
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
 
+# Objects are kept, though no rule names them.
+.PRECIOUS: $(BUILD)/tests/%.o
+
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs ubsan

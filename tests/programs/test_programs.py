@@ -31,7 +31,7 @@ def environment(preloaded: bool) -> dict[str, str]:
 
 
 def run(command: list[str], preloaded: bool, cwd: Path, text: str = "") -> str:
-    """Runs a program to its end; what it printed. Anything on stderr, or a bad status, is a failure."""
+    """Runs a program to its end; what it printed. A word on stderr or a bad status fails."""
     done = subprocess.run(
         command,
         env=environment(preloaded),
@@ -61,7 +61,9 @@ def test_the_allocator_is_in_use(tmp_path: Path) -> None:
 PYTHON_SCRIPT = """
 import hashlib, json, subprocess, sys, threading
 from concurrent.futures import ThreadPoolExecutor
-table = {f"key {i}": {"n": i, "text": "x" * (i % 300), "list": list(range(i % 50))} for i in range(30000)}
+def entry(i):
+    return {"n": i, "text": "x" * (i % 300), "list": list(range(i % 50))}
+table = {f"key {i}": entry(i) for i in range(30000)}
 text = json.dumps(table, sort_keys=True)
 assert json.loads(text) == table
 print(len(text), hashlib.sha256(text.encode()).hexdigest())
@@ -81,7 +83,8 @@ for n in range(100):
     thread = threading.Thread(target=lambda: setattr(local, "kept", ["z" * 1000] * 1000))
     thread.start()
     thread.join()
-print([subprocess.run([sys.executable, "-c", f"print({n} ** 50)"], capture_output=True).stdout for n in range(5)])
+for n in range(5):
+    print(subprocess.run([sys.executable, "-c", f"print({n} ** 50)"], capture_output=True).stdout)
 """
 
 
@@ -93,9 +96,11 @@ def test_python(tmp_path: Path) -> None:
 SQL = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT, amount INTEGER, note TEXT);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-INSERT INTO orders SELECT i, 'customer ' || (i * 7919 % 1000), i * 31 % 5003, hex(zeroblob(i % 200)) FROM n;
+INSERT INTO orders
+SELECT i, 'customer ' || (i * 7919 % 1000), i * 31 % 5003, hex(zeroblob(i % 200)) FROM n;
 CREATE INDEX by_customer ON orders (customer, amount);
-SELECT customer, count(*), sum(amount), max(length(note)) FROM orders GROUP BY customer ORDER BY 3 DESC LIMIT 50;
+SELECT customer, count(*), sum(amount), max(length(note)) FROM orders
+GROUP BY customer ORDER BY 3 DESC LIMIT 50;
 SELECT group_concat(amount) FROM (SELECT amount FROM orders ORDER BY note, amount, id LIMIT 5000);
 DELETE FROM orders WHERE id % 3 = 0;
 VACUUM;
@@ -155,12 +160,15 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 const { createHash } = require('crypto');
 function work(seed) {
   const list = [];
-  for (let i = 0; i < 60000; i++) list.push({ i, text: 'x'.repeat(i % 100), n: (i * seed) % 1009 });
+  for (let i = 0; i < 60000; i++) {
+    list.push({ i, text: 'x'.repeat(i % 100), n: (i * seed) % 1009 });
+  }
   const text = JSON.stringify(list);
   const back = JSON.parse(text).sort((a, b) => a.n - b.n || a.i - b.i);
   const buffers = [];
   for (let i = 0; i < 300; i++) buffers.push(Buffer.alloc(i * 400, seed));
-  return createHash('sha256').update(JSON.stringify(back)).update(Buffer.concat(buffers)).digest('hex');
+  const hash = createHash('sha256').update(JSON.stringify(back));
+  return hash.update(Buffer.concat(buffers)).digest('hex');
 }
 if (isMainThread) {
   const results = [];
@@ -204,7 +212,7 @@ def test_perl(tmp_path: Path) -> None:
 
 @contextmanager
 def redis_server(folder: Path, preloaded: bool) -> Iterator[Path]:
-    """A redis-server on a unix socket of its own; ended, by its process id, when the block is left."""
+    """A redis-server on a unix socket of its own; ended, by its id, when the block is left."""
     # Debian's package redis-tools holds the server under the name of its checker; it is told
     # apart by the name it is started with.
     program = folder / "redis-server"
@@ -240,7 +248,7 @@ def redis_server(folder: Path, preloaded: bool) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_redis(tmp_path: Path) -> None:
-    """The same load leaves the same data, after a benchmark has churned and the data was reloaded."""
+    """The same load leaves the same data, after a benchmark has churned, and when reloaded."""
     load = ["CONFIG SET maxmemory 0"]
     for n in range(3000):
         value = hashlib.sha256(str(n).encode()).hexdigest() * (n % 40 + 1)
