@@ -18,6 +18,7 @@ CWARN   := $(WARN) -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 include allocator/build.mk
 include harness/build.mk
 include tests/build.mk
+include scripts/install.mk
 
 all: $(ALLOCATOR_LIBS) $(HARNESS_BIN)  ## the allocator and the benchmark driver (default)
 

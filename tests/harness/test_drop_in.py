@@ -28,9 +28,9 @@ def test_dropped_in_scenario(driver, tmp_path):
     shutil.copy2(REPO / "Makefile", tmp_path)
     for folder in ("harness", "scenarios", "build/harness", "build/scenarios"):
         shutil.copytree(REPO / folder, tmp_path / folder)  # keeps times: nothing is built again
-    for folder in ("allocator", "tests"):
-        (tmp_path / folder).mkdir()
-        shutil.copy2(REPO / folder / "build.mk", tmp_path / folder)
+    for part in ("allocator/build.mk", "tests/build.mk", "scripts/install.mk"):
+        (tmp_path / part).parent.mkdir()
+        shutil.copy2(REPO / part, tmp_path / part)
     (tmp_path / "scenarios/dropped_in.c").write_text(SCENARIO)
     make = ["make", "WERROR=1", f"BUILD={BUILD.name}", f"{BUILD.name}/hkl-driver"]
     subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)

@@ -1,0 +1,94 @@
+/*
+ * The kernel's view: the number of mappings (the kernel allows 65,530) and resident memory stay
+ * bounded however many big blocks come and go.
+ */
+#define _GNU_SOURCE
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 16, EVICTIONS = 100000 };
+
+static void mappings_stay_bounded_over_whale_evictions(void **state) {
+    (void)state;
+    char *slots[SLOTS] = {NULL};
+    uint64_t random = test_seed();
+    size_t mappings = 0;
+    for (size_t i = 0; i < EVICTIONS; i++) {
+        size_t slot = next_random(&random) % SLOTS;
+        free(slots[slot]);
+        slots[slot] = malloc(2 * MIB + next_random(&random) % (22 * MIB));
+        assert_non_null(slots[slot]);
+        slots[slot][0] = 1;
+        if (i == EVICTIONS / 10) {
+            mappings = count_mappings();
+        }
+    }
+    assert_in_range(count_mappings(), 0, mappings + 200);
+    for (size_t i = 0; i < SLOTS; i++) {
+        free(slots[i]);
+    }
+}
+
+static void memory_stays_bounded_when_big_sizes_vary(void **state) {
+    (void)state;
+    uint64_t random = test_seed();
+    size_t before = resident_kib();
+    /* One block live at a time, each touched whole: 4 GiB go through. */
+    for (size_t i = 0; i < 600; i++) {
+        size_t size = random_size(&random, 64 * KIB, 24 * MIB);
+        char *block = malloc(size);
+        assert_non_null(block);
+        memset(block, 1, size);
+        free(block);
+    }
+    assert_in_range(resident_kib(), 0, before + 700 * KIB);
+}
+
+static void memory_stays_bounded_when_sizes_drift(void **state) {
+    (void)state;
+    /* 32 MiB live in blocks whose size doubles: what the small ones left must serve the next ones,
+     * or be given back. */
+    static char *blocks[32 * MIB / 64];
+    size_t before = resident_kib();
+    for (size_t size = 64; size <= MIB; size *= 2) {
+        size_t count = 32 * MIB / size;
+        for (size_t i = 0; i < count; i++) {
+            blocks[i] = malloc(size);
+            assert_non_null(blocks[i]);
+            memset(blocks[i], 1, size);
+        }
+        for (size_t i = 0; i < count; i++) {
+            free(blocks[i]);
+        }
+    }
+    assert_in_range(resident_kib(), 0, before + 320 * KIB);
+}
+
+static void a_block_that_grows_by_realloc_does_not_pile_up(void **state) {
+    (void)state;
+    size_t before = resident_kib();
+    size_t mappings = count_mappings();
+    for (size_t round = 0; round < 5; round++) {
+        char *block = NULL;
+        for (size_t size = 4096; size <= 48 * MIB; size += size / 8) {
+            block = realloc(block, size);
+            assert_non_null(block);
+            block[size - 1] = 1;
+        }
+        free(block);
+    }
+    assert_in_range(resident_kib(), 0, before + 600 * KIB);
+    assert_in_range(count_mappings(), 0, mappings + 200);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mappings_stay_bounded_over_whale_evictions),
+        cmocka_unit_test(memory_stays_bounded_when_big_sizes_vary),
+        cmocka_unit_test(memory_stays_bounded_when_sizes_drift),
+        cmocka_unit_test(a_block_that_grows_by_realloc_does_not_pile_up),
+    };
+    return cmocka_run_group_tests(tests, require_hakmem, NULL);
+}
