@@ -1,0 +1,39 @@
+// The shim over Google Benchmark: one benchmark, one repetition, a fixed number of iterations,
+// manual time. With a fixed number the library calibrates nothing, so each iteration runs once and
+// in order.
+#include "harness/gbench.h"
+
+#include <benchmark/benchmark.h>
+
+#include <vector>
+
+namespace {
+
+// The driver writes its own record; the library's report is thrown away.
+class SilentReporter : public benchmark::BenchmarkReporter {
+  public:
+    bool ReportContext(const Context &) override { return true; }
+    void ReportRuns(const std::vector<Run> &) override {}
+};
+
+} // namespace
+
+uint64_t hkl_gbench_run(const char *name, uint64_t iterations, hkl_gbench_step *step,
+                        void *context) {
+    uint64_t done = 0;
+    benchmark::RegisterBenchmark(name,
+                                 [&done, step, context](benchmark::State &state) {
+                                     while (state.KeepRunningBatch(1)) {
+                                         const uint64_t ns = step(context);
+                                         state.SetIterationTime(static_cast<double>(ns) * 1e-9);
+                                         done++;
+                                     }
+                                 })
+        ->Iterations(static_cast<benchmark::IterationCount>(iterations))
+        ->Repetitions(1)
+        ->UseManualTime();
+    SilentReporter reporter;
+    benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, ".");
+    benchmark::ClearRegisteredBenchmarks();
+    return done;
+}
