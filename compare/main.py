@@ -134,7 +134,7 @@ def _check_in_effect(allocator: Allocator, environment: dict[str, str], layout: 
 def _folder(options: Options, layout: Layout) -> Path:
     """Absolute path of the new run's folder."""
     if options.out is not None:
-        return Path(os.path.abspath(options.out))
+        return Path(os.path.realpath(options.out))
     names = "+".join(options.scenarios)
     if len(names) > _LONGEST_NAME:
         names = f"{len(options.scenarios)}-scenarios"
