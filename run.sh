@@ -26,10 +26,10 @@ trap 'rm -f "$said"' EXIT
 pid=$!
 trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
 status=0
-while :; do # 'wait' ends early, with more than 128, when a signal comes
-    wait "$pid" && status=0 || status=$?
-    kill -0 "$pid" 2>/dev/null || break
+while kill -0 "$pid" 2>/dev/null; do # a signal that comes ends 'wait' early
+    wait "$pid" || true
 done
+wait "$pid" || status=$? # bash remembers it
 trap - INT TERM
 
 run=$(tail -n 1 "$said")

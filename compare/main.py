@@ -28,9 +28,11 @@ from compare.machine import allocator_environment, facts
 from compare.plan import Json
 from compare.progress import Display
 from compare.runner import failures, run_plan
+from compare.text import one_line
 from compare.trial import BASE_ENVIRONMENT, Bench
 
 _MAX_PLAN_SEED = 1 << 32
+_LONGEST_MESSAGE = 10_000  # characters
 _LONGEST_NAME = 60  # characters of the scenarios' names in a folder's name
 
 
@@ -55,7 +57,7 @@ def main(argv: Sequence[str], layout: Layout | None = None) -> int:
             storage.create(folder, run)
         return _execute(run, folder, layout)
     except UsageError as error:
-        print(f"run.sh: {error}", file=sys.stderr)
+        print(f"run.sh: {one_line(str(error), _LONGEST_MESSAGE)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # before the first trial
         print("run.sh: interrupted before the first trial", file=sys.stderr)
