@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as something to look at, not as an exception anywhere.
+"""SIGINT, SIGTERM and SIGHUP as something to look at, not as an exception anywhere.
 
 A trial waits for its process and for `fd` at once; between trials the runner asks `pending`. So no
 process is left behind and no record is half written.
@@ -9,11 +9,11 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """While entered, the two signals set `pending` and make `fd` readable."""
+    """While entered, the signals set `pending` and make `fd` readable."""
 
     def __init__(self) -> None:
         self.pending = False
@@ -27,6 +27,8 @@ class Interrupt:
     def __enter__(self) -> "Interrupt":
         self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # started by nohup
             self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -53,7 +53,7 @@ class Display:
             left = f"{_duration(each * (self._total - number + 1))} left"
         if self._bar is not None:
             self._bar.update(
-                self._task, description=f"{cell}  {arm}", completed=number - 1, left=left
+                self._task, description=f"{cell:14}{arm:16}", completed=number - 1, left=left
             )
             self._bar.refresh()
         elif now - self._plain_at >= _PLAIN_EVERY_S:
