@@ -33,7 +33,8 @@ _HARDWARE = ("cycles", "instructions")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "PERF_CONFIG": "/dev/null"}
 
 _PROBE_LIMIT_S = 20
-_USER_ONLY = "perf may count it in user mode only"
+_USER_ONLY = "perf may count in user mode only"
+_PERMIT = "run as root, or 'sysctl kernel.perf_event_paranoid=1'"
 
 Count = int | float | dict[str, str]
 
@@ -105,18 +106,17 @@ def _notes(events: Sequence[str], unsupported: dict[str, str]) -> list[str]:
     notes = []
     if not events:
         reason = unsupported[TIME_EVENTS[0]]
-        notes.append(f"perf can count nothing here ({reason}): no counters; run as root")
+        notes.append(f"perf can count nothing here ({reason}): no counters; {_PERMIT}")
         return notes
     software = [event for event in TIME_EVENTS if event not in _HARDWARE and event in unsupported]
     if software:
         notes.append(
-            f"not counted: {', '.join(software)} ({unsupported[software[0]]}):"
-            " run as root, or 'sysctl kernel.perf_event_paranoid=1'"
+            f"not counted: {', '.join(software)} ({unsupported[software[0]]}):" f" {_PERMIT}"
         )
     hardware = [event for event in _HARDWARE if event in unsupported]
     if hardware:
         remedy = (
-            "run as root, or 'sysctl kernel.perf_event_paranoid=1'"
+            _PERMIT
             if unsupported[hardware[0]] == _USER_ONLY
             else "most virtual machines have no hardware counters, use a machine that has"
         )

@@ -78,7 +78,7 @@ class Bench:
 def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
     """Runs the plan's `entry` and returns its record, whatever became of it.
 
-    Raises Interrupted when a signal asked us to end; OSError when a process cannot be started at all.
+    Raises Interrupted when a signal asked to end the run; OSError when no process can be started.
     """
     arm = next(arm for arm in run["arms"] if arm["arm"] == entry["arm"])
     cell = run["cells"][entry["cell"]]
