@@ -97,9 +97,7 @@ def changepoints(series: Floats) -> list[int]:
         length = t - candidates
         mean = (sums[t] - sums[candidates]) / length
         variance = (squares[t] - squares[candidates]) / length - mean**2
-        cost = best[candidates] + length * (
-            np.log(2 * math.pi * np.maximum(variance, least)) + 1.0
-        )
+        cost = best[candidates] + length * (np.log(2 * math.pi * np.maximum(variance, least)) + 1.0)
         choice = int(np.argmin(cost))
         best[t] = cost[choice] + penalty
         previous[t] = candidates[choice]

@@ -191,7 +191,9 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
         floor=floor,
         detectable=statistics.smallest_detectable(to_twin, floor) if to_twin else math.nan,
         disturbed=noise.disturbed_blocks(run, cell.index),
-        blocks=int(run.trials.query("cell == @cell.index and purpose == 'time'")["block"].nunique()),
+        blocks=int(
+            run.trials.query("cell == @cell.index and purpose == 'time'")["block"].nunique()
+        ),
     )
     best = result.best
     if best is not None:
