@@ -1,1 +1,2 @@
-"""Statistics, tables, plots and reports of a finished run. Reads results/, never runs a benchmark."""
+"""Statistics, tables, plots and reports of a finished run. Reads results/, never runs a
+benchmark."""

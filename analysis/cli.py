@@ -1,9 +1,11 @@
-"""The command line: `python -m analysis RUN_FOLDER [--quiet]`. Reads a run, writes its report, prints its table."""
+"""The command line: `python -m analysis RUN_FOLDER [--quiet]`. Reads a run, writes its report,
+prints its table."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +14,12 @@ from rich.console import Console
 
 from analysis import report, table
 from analysis.load import RunError, load
-from analysis.summary import summarise
+from analysis.summary import Summary, summarise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0, or 2 when the folder is not a run or cannot be written (nothing is written)."""
+    """Returns the exit status: 0, or 2 when the folder is not a run or cannot be written (nothing
+    is written)."""
     parser = argparse.ArgumentParser(
         prog="python -m analysis",
         description="Statistics, plots and report of a finished run; reads nothing but its folder.",
@@ -35,10 +38,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"analysis: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     if not options.quiet:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # A title may hold a character that this terminal cannot show.
-            sys.stdout.reconfigure(errors="replace")
-        width = None if sys.stdout.isatty() else table.PLAIN_WIDTH
-        console = Console(width=width, highlight=False)
-        table.print_summary(summary, console, str(options.run_folder / "report.html"))
+        _print(summary, options.run_folder / "report.html")
     return 0
+
+
+def _print(summary: Summary, report_path: Path) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A title may hold a character that this terminal cannot show.
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False)
+    console.width = (
+        max(console.width, table.LEAST_WIDTH) if console.is_terminal else table.PLAIN_WIDTH
+    )
+    try:
+        table.print_summary(summary, console, str(report_path))
+    except BrokenPipeError:
+        # The reader has seen enough ('| head'); what Python still holds must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

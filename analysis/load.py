@@ -1,7 +1,8 @@
 """Reads a run's folder into memory: run.json, trials.jsonl and timelines/.
 
-Everything that comes from outside is checked here, against results/schema/ and against the run's own plan, so
-that the other modules can rely on it. Nothing is computed here but times per operation.
+Everything that comes from outside is checked here, against results/schema/ and against the run's
+own plan, so that the other modules can rely on it. Nothing is computed here but times per
+operation.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib")
 MAPS_FIELDS = ("start", "steady", "end")
 NOISE_FIELDS = ("steal_ticks", "migrations", "load1")
 
-# A reading of 0 ns means "shorter than the clock's tick of 1 ns"; half a tick keeps its logarithm finite.
+# A reading of 0 ns means "shorter than the clock's tick of 1 ns"; half a tick keeps its logarithm
+# finite.
 SHORTEST_NS = 0.5
 
 
@@ -73,11 +75,11 @@ class Cell:
 class Run:
     """A run as it was recorded.
 
-    `trials` has one row for each finished trial. Its columns: trial, purpose, cell, block, order, arm, status,
-    error; WINDOW_iters, _ops, _ns, _ns_per_op, _minflt, ... for WINDOW in cold, warmup, steady; rss_*_kib;
-    maps_*; steal_ticks, migrations, load1 (NaN where null); and as objects: times (ns per operation of each
-    iteration, cold first; empty where not measured), steady (the part of it in the steady window), perf,
-    syscalls, stats, stats_total (dict or None).
+    `trials` has one row for each finished trial. Its columns: trial, purpose, cell, block, order,
+    arm, status, error; WINDOW_iters, _ops, _ns, _ns_per_op, _minflt, ... for WINDOW in cold,
+    warmup, steady; rss_*_kib; maps_*; steal_ticks, migrations, load1 (NaN where null); and as
+    objects: times (ns per operation of each iteration, cold first; empty where not measured),
+    steady (the part of it in the steady window), perf, syscalls, stats, stats_total (dict or None).
     """
 
     folder: Path
@@ -104,7 +106,8 @@ class Run:
 
 
 def load(folder: Path) -> Run:
-    """Reads and checks the run in `folder`. Raises RunError when it is not a run, or has nothing to analyse."""
+    """Reads and checks the run in `folder`. Raises RunError when it is not a run, or has nothing to
+    analyse."""
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder")
     meta = _read_meta(folder / "run.json")
@@ -175,7 +178,8 @@ def _check_meta(path: Path, meta: dict[str, Any], arms: tuple[Arm, ...]) -> None
 
 
 def _read_trials(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The checked records with where each came from. A torn last line (an interrupted run) is left out."""
+    """The checked records with where each came from. A torn last line (an interrupted run) is left
+    out."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -235,7 +239,8 @@ def _number(value: float | None) -> float:
 def _times(
     folder: Path, where: str, record: dict[str, Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """ns per operation of every iteration, and of those in the steady window; empty where not measured."""
+    """ns per operation of every iteration, and of those in the steady window; empty where not
+    measured."""
     nothing = np.empty(0)
     if record["status"] != "ok" or record["windows"] is None:
         return nothing, nothing

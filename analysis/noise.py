@@ -20,10 +20,11 @@ SWITCHES_TIMES = 5
 
 
 def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
-    """Block number -> what disturbed it, for the blocks of one cell in which some trial was disturbed.
+    """Block number -> what disturbed it, for the blocks of one cell in which some trial was
+    disturbed.
 
-    Steal: more than 1 % of the CPU time (all cores) that passed in the steady window. Involuntary context switches:
-    more than 10 and more than 5 times the median of the same arm's processes.
+    Steal: more than 1 % of the CPU time (all cores) that passed in the steady window. Involuntary
+    context switches: more than 10 and more than 5 times the median of the same arm's processes.
     """
     cores = _cores(run.meta["machine"])
     found: dict[int, list[str]] = {}
@@ -45,7 +46,8 @@ def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
 
 
 def noise_figures(run: Run) -> dict[str, float]:
-    """Sum of steal ticks and migrations over all timed trials, greatest load; NaN where never measured."""
+    """Sum of steal ticks and migrations over all timed trials, greatest load; NaN where never
+    measured."""
     trials = run.trials[(run.trials["purpose"] == "time") & (run.trials["status"] == "ok")]
     return {
         "steal_ticks": float(trials["steal_ticks"].sum(min_count=1)),

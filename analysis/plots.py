@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib
 import numpy as np
@@ -19,7 +18,8 @@ DPI = 144
 WIDTH_INCHES = 1200 / DPI
 # Times that span more than this factor are shown on a logarithmic axis.
 LOG_SPREAD = 10
-# Points drawn for one warm-up curve at most; of longer ones, medians of ranges that grow with the iteration.
+# Points drawn for one warm-up curve at most; of longer ones, medians of ranges that grow with the
+# iteration.
 CURVE_POINTS = 400
 
 _SETTINGS = {
@@ -48,10 +48,10 @@ def draw_all(summary: Summary) -> dict[str, Figure]:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, file: BinaryIO) -> None:
     """Writes a PNG that is 1200 pixels wide."""
     with matplotlib.rc_context(_SETTINGS):
-        figure.savefig(path, dpi=DPI)
+        figure.savefig(file, dpi=DPI, format="png")
 
 
 def _panels(heights: list[float]) -> tuple[Figure, list[Any]]:

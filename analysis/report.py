@@ -1,4 +1,5 @@
-"""Writes what a run's folder gets: summary.csv, plots/*.png, report.md (REPORT_TEMPLATE.md filled in), report.html.
+"""Writes what a run's folder gets: summary.csv, plots/*.png, report.md (REPORT_TEMPLATE.md filled
+in), report.html.
 
 Both reports are made from the same grids and sentences, so that they cannot disagree.
 """
@@ -7,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ PLOT_CAPTIONS = {
 
 
 def write(summary: Summary, folder: Path) -> None:
-    """Writes every file of the report into `folder`. Everything is made before the first byte is written."""
+    """Writes every file of the report into `folder`. Everything is made before the first byte is
+    written."""
     images = {}
     for name, figure in plots.draw_all(summary).items():
         buffer = io.BytesIO()
@@ -104,7 +104,8 @@ def _markdown_row(entries: list[str]) -> str:
 
 
 def context(summary: Summary) -> dict[str, Any]:
-    """What both templates are filled with; the names are listed at the top of REPORT_TEMPLATE.md."""
+    """What both templates are filled with; the names are listed at the top of
+    REPORT_TEMPLATE.md."""
     run = summary.run
     meta = run.meta
     return {
@@ -166,10 +167,8 @@ def _sentences(cell: CellSummary, baseline: str) -> str:
         if best is base:
             said.append(f"{time}, the lowest of {timed}.")
         else:
-            log_ratio = -base_over_best(cell, base.steady.value)
-            said.append(
-                f"{time}; {best.arm.title} has the lowest time ({table.percent(log_ratio)})."
-            )
+            lowest = table.estimate(best.steady)
+            said.append(f"{time}; {best.arm.title} has the lowest time, {lowest}.")
     for word in (FASTER, SLOWER):
         found = [arm for arm in table.in_order(cell) if arm.verdict == word]
         if found:
@@ -186,13 +185,6 @@ def _sentences(cell: CellSummary, baseline: str) -> str:
     if failed:
         said.append(f"Failed: {'; '.join(failed)}.")
     return " ".join(said)
-
-
-def base_over_best(cell: CellSummary, base: float) -> float:
-    """log(time of the baseline / lowest time), of the medians shown."""
-    best = cell.best
-    assert best is not None and best.steady is not None
-    return math.log(base / best.steady.value)
 
 
 def _arms_grid(summary: Summary) -> Grid:
@@ -242,30 +234,43 @@ def _noise_grid(summary: Summary) -> Grid:
 
 def _method(summary: Summary) -> list[str]:
     """How the figures were made, a paragraph each; the numbers are those in force."""
-    blocks: Callable[[CellSummary], str] = lambda cell: f"{cell.blocks} ({cell.cell.scenario})"
-    return [
-        "The unit is a process. A block holds one process of every allocator, and a second copy of the baseline "
-        f"(A'), in an order shuffled with seed {summary.run.meta['seed']}. "
-        f"Blocks measured: {', '.join(blocks(cell) for cell in summary.cells)}.",
-        "A process yields one number: the median over its steady iterations of the time per operation. Shown is "
-        "the median over processes; its 95 % interval is from a two-level bootstrap (processes, then their "
-        f"steady iterations) with {statistics.RESAMPLES:,} resamples (Kalibera & Jones 2013; Davison & Hinkley 1997).",
-        "Two allocators are compared block by block: the effect is the median over blocks of the logarithm of "
-        "their ratio, with its interval from the same bootstrap over blocks. A ratio below 1 means faster.",
-        "The noise floor is the largest ratio that the interval of A' against A covers: two copies of the same "
-        "thing differ by so much. A difference is claimed only if its whole interval lies beyond the floor and "
-        "its p-value (Wilcoxon's signed-rank test over blocks, corrected by Holm's method for the "
-        f"{summary.comparisons} comparisons of this report) is below {statistics.ALPHA}. Otherwise: no difference "
-        "shown, which is not the same as no difference.",
-        "The smallest effect that this run could have seen is the floor plus 2.8 standard errors of the A/A "
-        "comparison: an effect of that size is found in 80 % of runs (Bloom 1995).",
-        "Steady state: changepoints in each process's steady window (PELT, Killick et al. 2012; mean and variance, "
-        f"penalty {steady.PENALTY:.0f} ln n, outliers replaced; Barrett et al. 2017). Segments whose means differ by no more "
-        f"than {100 * steady.TOLERANCE:.0f} % or a standard deviation count as level. Windows of more than {steady.LONGEST:,} iterations "
-        f"are judged by the medians of {steady.LONGEST:,} bins; windows of fewer than {steady.SHORTEST} are too short to judge. Processes that "
-        "never settle are reported, not dropped.",
-        f"A block counts as disturbed when more than {100 * noise.STEAL_SHARE:.0f} % of the CPU time of a steady window was stolen, or a "
-        f"process had more than {noise.SWITCHES} involuntary context switches and more than {noise.SWITCHES_TIMES} times what is usual for its "
-        "allocator. Disturbed blocks are marked, not dropped.",
-        f"Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they are too narrow more often than one time in 20.",
-    ]
+    blocks = ", ".join(f"{cell.blocks} ({cell.cell.scenario})" for cell in summary.cells)
+    text = f"""
+        The unit is a process. A block holds one process of every allocator, and a second copy of
+        the baseline (A'), in an order shuffled with seed {summary.run.meta['seed']}. Blocks
+        measured: {blocks}.
+
+        A process yields one number: the median over its steady iterations of the time per
+        operation. Shown is the median over processes; its 95 % interval is from a two-level
+        bootstrap (processes, then their steady iterations) with {statistics.RESAMPLES:,} resamples
+        (Kalibera & Jones 2013; Davison & Hinkley 1997). Cold and warm-up times are one number for
+        each process: the mean of that window.
+
+        Two allocators are compared block by block: the effect is the median over blocks of the
+        logarithm of their ratio, with its interval from the same bootstrap over blocks. A ratio
+        below 1 means faster.
+
+        The noise floor is the largest ratio that the interval of A' against A covers: two copies
+        of the same thing differ by so much. A difference is claimed only if its whole interval
+        lies beyond the floor and its p-value (Wilcoxon's signed-rank test over blocks, corrected
+        by Holm's method for the {summary.comparisons} comparisons of this report) is below
+        {statistics.ALPHA}. Otherwise: no difference shown, which is not the same as no difference.
+
+        The smallest effect that this run could have seen is the floor plus 2.8 standard errors of
+        the A/A comparison: an effect of that size clears the floor in 80 % of runs (Bloom 1995).
+
+        Steady state: changepoints in each process's steady window (PELT, Killick et al. 2012; mean
+        and variance, penalty {steady.PENALTY:.0f} ln n, outliers replaced; Barrett et al. 2017).
+        Segments whose means differ by no more than {100 * steady.TOLERANCE:.0f} % or a standard
+        deviation count as level. Windows of more than {steady.LONGEST:,} iterations are judged by
+        the medians of {steady.LONGEST:,} bins; windows of fewer than {steady.SHORTEST} are too
+        short to judge. Processes that never settle are reported, not dropped.
+
+        A block counts as disturbed when more than {100 * noise.STEAL_SHARE:.0f} % of the CPU time
+        of a steady window was stolen, or a process had more than {noise.SWITCHES} involuntary
+        context switches and more than {noise.SWITCHES_TIMES} times what is usual for its
+        allocator. Disturbed blocks are marked, not dropped.
+
+        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they miss the truth
+        more often than one time in 20."""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]

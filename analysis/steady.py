@@ -1,7 +1,9 @@
-"""Did a process reach a steady state? Changepoints in its iteration times, and a verdict for each process.
+"""Did a process reach a steady state? Changepoints in its iteration times, and a verdict for each
+process.
 
-Follows Barrett et al., "Virtual machine warmup blows hot and cold" (OOPSLA 2017) and its warmup_stats: outliers
-replaced, changepoints in mean and variance by PELT with a penalty of 15 ln n, segments compared with the last.
+Follows Barrett et al., "Virtual machine warmup blows hot and cold" (OOPSLA 2017) and its
+warmup_stats: outliers replaced, changepoints in mean and variance by PELT with a penalty of 15 ln
+n, segments compared with the last.
 """
 
 from __future__ import annotations
@@ -36,10 +38,10 @@ SETTLED_SHARE = 0.25
 def classify(times: Floats) -> str:
     """One of CLASSES for the steady window of one process (ns per operation, in order).
 
-    flat: no shift that matters. warm-up: settles on its fastest level, but later than the steady window began.
-    slowdown: settles, but was faster before. no steady state: still shifting in the last quarter. A segment
-    counts as level with the last one when their means differ by at most 2 % of the last one's mean or by its
-    standard deviation, whichever is more.
+    flat: no shift that matters. warm-up: settles on its fastest level, but later than the steady
+    window began. slowdown: settles, but was faster before. no steady state: still shifting in the
+    last quarter. A segment counts as level with the last one when their means differ by at most 2 %
+    of the last one's mean or by its standard deviation, whichever is more.
     """
     if len(times) < SHORTEST:
         return SHORT
@@ -58,14 +60,16 @@ def classify(times: Floats) -> str:
 
 
 def aggregate(times: Floats) -> Floats:
-    """`times` itself up to LONGEST iterations, else the medians of LONGEST bins of consecutive ones."""
+    """`times` itself up to LONGEST iterations, else the medians of LONGEST bins of consecutive
+    ones."""
     if len(times) <= LONGEST:
         return times
     return np.array([np.median(part) for part in np.array_split(times, LONGEST)])
 
 
 def without_outliers(times: Floats) -> Floats:
-    """Values beyond median +/- 3 (P90 - P10) of a centred window of 200 become that median (warmup_stats)."""
+    """Values beyond median +/- 3 (P90 - P10) of a centred window of 200 become that median
+    (warmup_stats)."""
     rolling = pd.Series(times).rolling(OUTLIER_WINDOW, min_periods=1, center=True)
     median = rolling.median().to_numpy()
     reach = 3 * (rolling.quantile(0.9) - rolling.quantile(0.1)).to_numpy()
@@ -76,10 +80,10 @@ def without_outliers(times: Floats) -> Floats:
 def changepoints(series: Floats) -> list[int]:
     """Indices at which a new segment begins, by PELT (Killick, Fearnhead & Eckley, JASA 107, 2012).
 
-    The cost of a segment of n values is -2 log of its normal likelihood, n (ln(2 pi var) + 1), with mean and
-    variance its own; each changepoint costs 15 ln(length). Segments have at least two values. The variance is
-    taken as no less than that of 0.1 % of the median: times are whole nanoseconds, and a run of equal readings
-    would have a cost of minus infinity.
+    The cost of a segment of n values is -2 log of its normal likelihood, n (ln(2 pi var) + 1), with
+    mean and variance its own; each changepoint costs 15 ln(length). Segments have at least two
+    values. The variance is taken as no less than that of 0.1 % of the median: times are whole
+    nanoseconds, and a run of equal readings would have a cost of minus infinity.
     """
     n = len(series)
     level = float(np.median(series))
@@ -93,6 +97,7 @@ def changepoints(series: Floats) -> list[int]:
     best[0] = -penalty
     previous = np.zeros(n + 1, dtype=np.int64)  # where the last segment of that solution begins
     candidates = np.array([0], dtype=np.int64)
+    kept = np.array([True])
     for t in range(2, n + 1):
         length = t - candidates
         mean = (sums[t] - sums[candidates]) / length
@@ -101,9 +106,12 @@ def changepoints(series: Floats) -> list[int]:
         choice = int(np.argmin(cost))
         best[t] = cost[choice] + penalty
         previous[t] = candidates[choice]
-        # A start that is already worse than the best by a penalty can never win again; t - 1 is the newest start
-        # whose segment will have two values at the next step.
-        candidates = np.append(candidates[cost <= best[t]], t - 1)
+        # A start that is already worse than the best by a penalty loses against t itself, but t
+        # cannot be a start before t + 2: so starts are dropped one step after they lost. t - 1 is
+        # the newest start whose segment has two values at the next step.
+        lost, kept = ~kept, cost <= best[t]
+        candidates = np.append(candidates[~lost], t - 1)
+        kept = np.append(kept[~lost], True)
     found = []
     t = n
     while previous[t] > 0:

@@ -1,7 +1,7 @@
 """One look for all pictures: a colour and a marker for each allocator, the same everywhere.
 
-Colours are from two palettes made for colour-blind readers, Okabe & Ito (2008) and Paul Tol's "muted" (2021); the
-marker tells allocators apart without colour.
+Colours are from two palettes made for colour-blind readers, Okabe & Ito (2008) and Paul Tol's
+"muted" (2021); the marker tells allocators apart without colour.
 """
 
 from __future__ import annotations
@@ -45,13 +45,15 @@ _LINES = ("-", "--", ":", "-.")
 
 
 def allocator_style(allocator: str) -> Style:
-    """The style of an allocator; one that is not known gets its style by its name, in every run the same."""
+    """The style of an allocator; one that is not known gets its style by its name, in every run the
+    same."""
     known = _FIXED.get(allocator)
     return known or _OTHERS[zlib.crc32(allocator.encode()) % len(_OTHERS)]
 
 
 def arm_styles(arms: Sequence[Arm]) -> dict[str, Style]:
-    """Arm -> style: its allocator's, with another line and hollow markers for a second arm of the same one."""
+    """Arm -> style: its allocator's, with another line and hollow markers for a second arm of the
+    same one."""
     styles: dict[str, Style] = {}
     times_seen: dict[str, int] = {}
     for arm in arms:

@@ -1,27 +1,30 @@
-"""The figures of a run: what each arm did in each cell, how it compares, and what the run could have seen.
+"""The figures of a run: what each arm did in each cell, how it compares, and what the run could
+have seen.
 
-`summarise` gives them as objects for the table, the plots and the report; `to_frame` as the rows of summary.csv.
+`summarise` gives them as objects for the table, the plots and the report; `to_frame` as the rows of
+summary.csv.
 
-summary.csv has one row for each cell and arm (the A' arm too, its `twin_of` set). Empty means "not known".
+summary.csv has one row for each cell and arm (the A' arm too, its `twin_of` set). Empty means "not
+known".
 
     scenario, iters, warmup, size, seed, threads, slots, batch    the cell
     arm, allocator, title, twin_of                                the arm
     trials_ok, trials_failed                                      processes that were timed
     failures                                                      kinds of failure, for people
-    cold_ns_per_op, _lo, _hi                                      median over processes, 95 % interval; ns
-    warmup_ns_per_op, _lo, _hi                                    the same for the mean of the warm-up window
-    steady_ns_per_op, _lo, _hi                                    the same for the median of the steady window
-    ratio_to_baseline, _lo, _hi                                   paired by blocks; below 1: faster
-    p_value, p_holm                                               Wilcoxon's signed-rank; corrected (Holm)
-    verdict                                                       baseline, faster, slower, no difference shown
-    ratio_to_best, _lo, _hi                                       to the fastest arm of the cell
-    floor, smallest_detectable                                    of the cell, as ratios (1.02: 2 %)
-    minflt_per_iter, majflt_per_iter                              page faults in the steady window
-    syscalls_mmap, _munmap, _madvise, _mremap, _brk               calls in the steady window
-    rss_start_kib, rss_steady_kib, rss_end_kib, rss_peak_kib      median; KiB
-    maps_start, maps_steady, maps_end                             number of mappings, median
-    steady_flat, _warmup, _slowdown, _unsettled, _short           processes by verdict on their steady state
-    blocks_disturbed                                              of the cell
+    cold_ns_per_op, _lo, _hi                                      median over processes, 95 %
+    interval; ns warmup_ns_per_op, _lo, _hi                                    the same for the mean
+    of the warm-up window steady_ns_per_op, _lo, _hi                                    the same for
+    the median of the steady window ratio_to_baseline, _lo, _hi
+    paired by blocks; below 1: faster p_value, p_holm
+    Wilcoxon's signed-rank; corrected (Holm) verdict
+    baseline, faster, slower, no difference shown ratio_to_best, _lo, _hi
+    to the fastest arm of the cell floor, smallest_detectable                                    of
+    the cell, as ratios (1.02: 2 %) minflt_per_iter, majflt_per_iter
+    page faults in the steady window syscalls_mmap, _munmap, _madvise, _mremap, _brk
+    calls in the steady window rss_start_kib, rss_steady_kib, rss_end_kib, rss_peak_kib      median;
+    KiB maps_start, maps_steady, maps_end                             number of mappings, median
+    steady_flat, _warmup, _slowdown, _unsettled, _short           processes by verdict on their
+    steady state blocks_disturbed                                              of the cell
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ class Count:
 
 @dataclass
 class ArmSummary:
-    """What one arm did in one cell. Estimates and effects are None where there is nothing to estimate."""
+    """What one arm did in one cell. Estimates and effects are None where there is nothing to
+    estimate."""
 
     arm: Arm
     ok: int
@@ -89,9 +93,15 @@ class ArmSummary:
         return self.steady is not None and self.steady.n < statistics.FEW_BLOCKS
 
 
+def steady_value(arm: ArmSummary) -> float:
+    """ns per operation in the steady window, to sort by; without one, infinity."""
+    return arm.steady.value if arm.steady is not None else math.inf
+
+
 @dataclass
 class CellSummary:
-    """One cell: its arms (A' apart), the noise floor and the smallest detectable effect as log-ratios."""
+    """One cell: its arms (A' apart), the noise floor and the smallest detectable effect as
+    log-ratios."""
 
     cell: Cell
     arms: list[ArmSummary]
@@ -105,7 +115,7 @@ class CellSummary:
     def best(self) -> ArmSummary | None:
         """The fastest arm in steady state, or None."""
         timed = [a for a in self.arms if a.steady is not None]
-        return min(timed, key=lambda a: a.steady.value if a.steady else math.inf, default=None)
+        return min(timed, key=steady_value) if timed else None
 
 
 @dataclass
@@ -121,7 +131,8 @@ class Summary:
 
 
 def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
-    """All figures of a run. Random draws come from run.json's seed: the same run gives the same figures."""
+    """All figures of a run. Random draws come from run.json's seed: the same run gives the same
+    figures."""
     cells = [_summarise_cell(run, cell, resamples) for cell in run.cells]
     compared = [
         arm
@@ -146,7 +157,8 @@ def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
 
 
 def _verdict(arm: ArmSummary, baseline: str, floor: float) -> str:
-    """A difference is claimed only if its interval clears the floor and its corrected p-value is below 5 %."""
+    """A difference is claimed only if its interval clears the floor and its corrected p-value is
+    below 5 %."""
     if arm.arm.arm == baseline:
         return BASELINE
     if arm.to_baseline is None:
@@ -158,7 +170,8 @@ def _verdict(arm: ArmSummary, baseline: str, floor: float) -> str:
 
 def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
     def rng(stream: int) -> np.random.Generator:
-        # A stream of its own for each figure: a further arm or cell leaves the others' draws as they are.
+        # A stream of its own for each figure: a further arm or cell leaves the others' draws as
+        # they are.
         return np.random.default_rng([abs(run.meta["seed"]), cell.index, stream])
 
     position = {arm.arm: index for index, arm in enumerate(run.arms)}

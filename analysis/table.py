@@ -1,6 +1,8 @@
-"""Figures as text: the grids that the terminal, report.md and report.html all show, and their wording.
+"""Figures as text: the grids that the terminal, report.md and report.html all show, and their
+wording.
 
-A Grid is plain text with a tone for each entry, so that a number reads the same wherever it is shown.
+A Grid is plain text with a tone for each entry, so that a number reads the same wherever it is
+shown.
 """
 
 from __future__ import annotations
@@ -25,11 +27,15 @@ from analysis.summary import (
     CellSummary,
     Count,
     Summary,
+    steady_value,
 )
 
 NONE = "-"
-# Columns when the output is no terminal and so has no width.
-PLAIN_WIDTH = 120
+# Columns when the output is no terminal and so has no width; the fewest that keep figures whole;
+# the fewest that hold every interval.
+PLAIN_WIDTH = 132
+LEAST_WIDTH = 100
+WIDE = 120
 
 _RICH_TONES = {"good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "": ""}
 _COUNTED = ("mmap", "munmap", "madvise")
@@ -45,7 +51,8 @@ class Entry:
 
 @dataclass
 class Grid:
-    """A table: its first column names the row, the others are aligned to the right unless `words` has them."""
+    """A table: its first column names the row, the others are aligned to the right unless `words`
+    has them."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Entry, ...]] = field(default_factory=list)
@@ -98,9 +105,9 @@ def estimate(value: Estimate | None, form: str = "number") -> str:
 
 
 def percent(log_ratio: float) -> str:
-    """A log-ratio as a signed change: '+12.3 %'."""
+    """A log-ratio as a signed change: '+12.3 %', '+985 %'."""
     change = 100 * math.expm1(log_ratio)
-    return f"{change:+.1f} %" if abs(change) < 1000 else f"{change:+,.0f} %"
+    return f"{change:+.1f} %" if abs(change) < 100 else f"{change:+,.0f} %"
 
 
 def mebibytes(kib: float) -> str:
@@ -117,7 +124,8 @@ def byte_size(size: int) -> str:
 
 
 def cell_title(cell: Cell) -> str:
-    """'vm: iters 100, warm-up 10, ...': the scenario and those of its parameters that mean something."""
+    """'vm: iters 100, warm-up 10, ...': the scenario and those of its parameters that mean
+    something."""
     words = []
     names = {"warmup": "warm-up", "batch": "operations per iteration"}
     for name, value in cell.params.items():
@@ -144,21 +152,21 @@ def verdict(arm: ArmSummary) -> Entry:
 
 def in_order(cell: CellSummary) -> list[ArmSummary]:
     """The arms of a cell, fastest first, those without a time last."""
-    return sorted(cell.arms, key=lambda a: a.steady.value if a.steady else math.inf)
+    return sorted(cell.arms, key=steady_value)
 
 
-def main_grid(cell: CellSummary, baseline: str) -> Grid:
-    """What the terminal shows of a cell."""
+def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
+    """What the terminal shows of a cell; `narrow` leaves out one interval."""
     grid = Grid(
         (
             "allocator",
             "ns/op [95 %]",
-            "cold ns/op",
-            "to best [95 %]",
+            "cold\nns/op",
+            "to best" if narrow else "to best [95 %]",
             f"verdict vs {baseline}",
-            "faults/iter",
-            "/".join(_COUNTED),
-            "peak MiB",
+            "faults\n/iter",
+            "mmap/\nmunmap/\nmadvise",
+            "peak\nMiB",
         ),
         words=frozenset({0, 4}),
     )
@@ -168,7 +176,7 @@ def main_grid(cell: CellSummary, baseline: str) -> Grid:
             arm.arm.title,
             steady_time(arm),
             number(cold.value) if cold else NONE,
-            to_best(cell, arm),
+            to_best(cell, arm, narrow),
             verdict(arm),
             count(arm.faults["minflt"] + arm.faults["majflt"]),
             _calls(grid, arm),
@@ -184,11 +192,14 @@ def steady_time(arm: ArmSummary) -> str:
     return estimate(arm.steady)
 
 
-def to_best(cell: CellSummary, arm: ArmSummary) -> str:
-    """Ratio to the fastest arm of the cell."""
+def to_best(cell: CellSummary, arm: ArmSummary, narrow: bool) -> str:
+    """Ratio to the fastest arm of the cell, with its interval unless `narrow`."""
     if arm is cell.best:
         return "best"
-    return estimate(arm.to_best.ratio if arm.to_best else None, "ratio")
+    effect = arm.to_best
+    if effect is None:
+        return NONE
+    return ratio(effect.ratio.value) if narrow else estimate(effect.ratio, "ratio")
 
 
 def _calls(grid: Grid, arm: ArmSummary) -> str:
@@ -309,8 +320,8 @@ def floor_line(cell: CellSummary) -> str:
     if math.isnan(cell.floor):
         return "noise floor: not known, too few blocks hold both copies of the baseline"
     return (
-        f"noise floor (A/A'): {percent(cell.floor)}; "
-        f"smallest effect this run could have seen: {percent(cell.detectable)}"
+        f"noise floor (A/A'): {percent(cell.floor)[1:]}; "
+        f"smallest effect this run could have seen: {percent(cell.detectable)[1:]}"
     )
 
 
@@ -351,7 +362,7 @@ def run_lines(summary: Summary) -> list[str]:
 def print_summary(summary: Summary, console: Console, report: str) -> None:
     """Prints the table of each cell, what has to be said about it, and where the report is."""
     for cell in summary.cells:
-        grid = main_grid(cell, summary.run.baseline.arm)
+        grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
         console.print(to_rich(grid))
@@ -363,13 +374,14 @@ def print_summary(summary: Summary, console: Console, report: str) -> None:
 
 
 def to_rich(grid: Grid) -> Table:
-    """A grid for the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    """A grid for the terminal. Words may be broken into lines, figures stay whole."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(grid.columns):
-        word = index in grid.words
-        table.add_column(
-            Text(column), justify="left" if word else "right", overflow="fold", no_wrap=index == 1
-        )
+        if index in grid.words:
+            table.add_column(Text(column), overflow="fold")
+            continue
+        lines = [*column.split("\n"), *(row[index].text for row in grid.rows)]
+        table.add_column(Text(column), justify="right", width=max(len(line) for line in lines))
     for row in grid.rows:
         table.add_row(*(Text(entry.text, style=_RICH_TONES[entry.tone]) for entry in row))
     return table

@@ -1,7 +1,9 @@
-"""Makes runs whose true answer is known, in the form of results/schema/*.json, for the tests of analysis/.
+"""Makes runs whose true answer is known, in the form of results/schema/*.json, for the tests of
+analysis/.
 
-A Plan says what each arm really takes; `write` draws hierarchical noise (processes, then iterations) and writes the
-run's folder. As a command it writes a folder to look at: python tests/analysis/synthetic.py FOLDER
+A Plan says what each arm really takes; `write` draws hierarchical noise (processes, then
+iterations) and writes the run's folder. As a command it writes a folder to look at: python
+tests/analysis/synthetic.py FOLDER
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ TWIN = "hakmem-twin"
 
 @dataclass
 class Plan:
-    """What to make. `levels`: arm -> true ns per operation, hakmem first; `fails`: arm -> first N blocks crash."""
+    """What to make. `levels`: arm -> true ns per operation, hakmem first; `fails`: arm -> first N
+    blocks crash."""
 
     levels: dict[str, float] = field(default_factory=lambda: {"hakmem": 100.0, "mimalloc": 105.0})
     scenarios: tuple[str, ...] = ("vm",)
@@ -49,7 +52,7 @@ def write(folder: Path, plan: Plan) -> Path:
     rng = np.random.default_rng(plan.seed)
     folder.mkdir(parents=True, exist_ok=True)
     arms = list(plan.levels) + ([TWIN] if plan.twin else [])
-    entries = []
+    entries: list[dict[str, Any]] = []
     for cell in range(len(plan.scenarios)):
         for block in range(plan.blocks):
             for order, arm in enumerate(rng.permutation(arms)):
