@@ -58,12 +58,34 @@ def _panels(heights: list[float]) -> tuple[Figure, list[Any]]:
     """A figure with one panel below the other, each with its height in inches (labels included)."""
     total = sum(heights)
     figure = Figure(figsize=(WIDTH_INCHES, total), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(h_pad=0.1)
     axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
     return figure, [row[0] for row in axes]
 
 
-def _title(cell: CellSummary) -> str:
-    return table.cell_title(cell.cell)
+def _title(cell: CellSummary, axis: Any) -> None:
+    """The scenario in bold above the panel, its parameters in small print below that."""
+    scenario, _, params = table.cell_title(cell.cell).partition(": ")
+    axis.set_title(scenario, pad=17)
+    axis.annotate(
+        params,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 5),
+        textcoords="offset points",
+        fontsize=8,
+        color="#555555",
+    )
+
+
+def _log_ticks(axis: Any, lo: float, hi: float) -> None:
+    """Labels at 1, 2, 5, 10 ... of a logarithmic axis, or only at powers of ten when it is long."""
+    steps = (1, 2, 5) if hi < 300 * lo else (1,)
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=steps))
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def _plain(value: float, _position: int) -> str:
@@ -74,7 +96,7 @@ def _times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
     cells = [cell for cell in summary.cells if cell.best is not None]
     if not cells:
         return None
-    figure, axes = _panels([1.15 + 0.3 * sum(a.steady is not None for a in c.arms) for c in cells])
+    figure, axes = _panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
     for cell, axis in zip(cells, axes):
         _times_panel(cell, axis, styles, summary.run.baseline.arm)
     return figure
@@ -83,6 +105,7 @@ def _times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
 def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baseline: str) -> None:
     arms = [arm for arm in table.in_order(cell) if arm.steady is not None]
     extent = []
+    floor = ""
     for place, arm in enumerate(arms):
         time = arm.steady
         assert time is not None
@@ -90,7 +113,7 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
         lo, hi = (time.value, time.value) if math.isnan(time.lo) else (time.lo, time.hi)
         extent += [lo, hi]
         axis.plot([lo, hi], [place, place], color=style.colour, linewidth=2, zorder=2)
-        axis.plot(time.value, place, color=style.colour, zorder=3, **_marker(style, 8))
+        axis.plot(time.value, place, color=style.colour, zorder=3, **_marker(style, 6.5))
         label = f"{table.estimate(time)}"
         axis.annotate(
             label,
@@ -102,11 +125,11 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
         if arm.arm.arm == baseline and math.isfinite(cell.floor):
             band = (time.value * math.exp(-cell.floor), time.value * math.exp(cell.floor))
             axis.axvspan(*band, color="#bbbbbb", alpha=0.45, linewidth=0, zorder=1)
-            axis.set_title("grey: noise floor (A/A')", loc="right", fontsize=8, weight="normal")
+            floor = "; grey: noise floor (A/A')"
     if max(extent) > LOG_SPREAD * min(extent):
         axis.set_xscale("log")
         axis.set_xlim(min(extent) / 1.3, max(extent) * 1.3)
-        axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+        _log_ticks(axis.xaxis, min(extent), max(extent))
     else:
         margin = 0.06 * (max(extent) - min(extent)) or 0.05 * max(extent)
         axis.set_xlim(min(extent) - margin, max(extent) + margin)
@@ -116,8 +139,8 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
     axis.set_ylim(len(arms) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     scale = ", log scale" if axis.get_xscale() == "log" else ""
-    axis.set_xlabel(f"ns per operation in steady state, median and 95 % interval{scale}")
-    axis.set_title(_title(cell))
+    axis.set_xlabel(f"ns per operation in steady state, median and 95 % interval{scale}{floor}")
+    _title(cell, axis)
 
 
 def _marker(style: Style, size: float) -> dict[str, Any]:
@@ -134,7 +157,7 @@ def _warmup(summary: Summary, styles: dict[str, Style]) -> Figure | None:
     cells = [cell for cell in summary.cells if any(len(c) for c in _curves(summary, cell).values())]
     if not cells:
         return None
-    figure, axes = _panels([2.9] * len(cells))
+    figure, axes = _panels([3.1] * len(cells))
     for cell, axis in zip(cells, axes):
         _warmup_panel(cell, axis, styles, _curves(summary, cell))
     return figure
@@ -191,7 +214,7 @@ def _warmup_panel(
     scale = ""
     if max(highs) > LOG_SPREAD * min(lows):
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+        _log_ticks(axis.yaxis, min(lows), max(highs))
         scale = ", log scale"
     else:
         axis.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
@@ -199,7 +222,7 @@ def _warmup_panel(
         "iteration, log scale (1 is the cold one); line: median of processes, band: quartiles"
     )
     axis.set_ylabel(f"ns per operation{scale}")
-    axis.set_title(_title(cell))
+    _title(cell, axis)
     axis.legend(
         handles=[_handle(arm, styles[arm.arm.arm]) for arm in shown],
         loc="center left",
