@@ -31,7 +31,7 @@ def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
     for arm in run.arms:
         trials = run.select(cell, arm.arm, "time")
         trials = trials[trials["status"] == "ok"]
-        usual = trials["steady_nivcsw"].median()
+        usual = trials["steady_nivcsw"].fillna(0).median()
         for _, trial in trials.iterrows():
             available = trial["steady_ns"] * 1e-9 * cores
             stolen = trial["steal_ticks"] / USER_HZ

@@ -5,26 +5,28 @@ have seen.
 summary.csv.
 
 summary.csv has one row for each cell and arm (the A' arm too, its `twin_of` set). Empty means "not
-known".
+known". Names that end in * stand for three columns: the name itself, and with _lo and _hi the ends
+of its 95 % interval.
 
-    scenario, iters, warmup, size, seed, threads, slots, batch    the cell
-    arm, allocator, title, twin_of                                the arm
-    trials_ok, trials_failed                                      processes that were timed
-    failures                                                      kinds of failure, for people
-    cold_ns_per_op, _lo, _hi                                      median over processes, 95 %
-    interval; ns warmup_ns_per_op, _lo, _hi                                    the same for the mean
-    of the warm-up window steady_ns_per_op, _lo, _hi                                    the same for
-    the median of the steady window ratio_to_baseline, _lo, _hi
-    paired by blocks; below 1: faster p_value, p_holm
-    Wilcoxon's signed-rank; corrected (Holm) verdict
-    baseline, faster, slower, no difference shown ratio_to_best, _lo, _hi
-    to the fastest arm of the cell floor, smallest_detectable                                    of
-    the cell, as ratios (1.02: 2 %) minflt_per_iter, majflt_per_iter
-    page faults in the steady window syscalls_mmap, _munmap, _madvise, _mremap, _brk
-    calls in the steady window rss_start_kib, rss_steady_kib, rss_end_kib, rss_peak_kib      median;
-    KiB maps_start, maps_steady, maps_end                             number of mappings, median
-    steady_flat, _warmup, _slowdown, _unsettled, _short           processes by verdict on their
-    steady state blocks_disturbed                                              of the cell
+    scenario iters warmup size seed threads slots batch    the cell
+    arm allocator title twin_of                            the arm
+    trials_ok trials_failed failures                       processes that were timed
+    cold_ns_per_op*                                        median over processes, ns
+    warmup_ns_per_op*                                      the same, of the window's means
+    steady_ns_per_op*                                      the same, of the window's medians
+    ratio_to_baseline*                                     paired by blocks; below 1: faster
+    p_value p_holm                                         signed-rank; corrected by Holm
+    verdict                                                against the baseline
+    ratio_to_best*                                         to the fastest arm of the cell
+    floor smallest_detectable                              of the cell, as ratios (1.02: 2 %)
+    minflt_per_iter majflt_per_iter                        page faults in the steady window
+    syscalls_mmap syscalls_munmap syscalls_madvise
+    syscalls_mremap syscalls_brk                           calls in the steady window
+    rss_start_kib rss_steady_kib rss_end_kib rss_peak_kib  median, KiB
+    maps_start maps_steady maps_end                        number of mappings, median
+    steady_flat steady_warmup steady_slowdown
+    steady_unsettled steady_short                          processes by that verdict
+    blocks_disturbed                                       of the cell
 """
 
 from __future__ import annotations
@@ -246,17 +248,23 @@ def _summarise_arm(
         failures=_failures(trials),
         windows=windows,
         faults={
-            name: float((ok[f"steady_{name}"] / ok["steady_iters"]).median())
+            name: _median(ok[f"steady_{name}"] / ok["steady_iters"])
             for name in ("minflt", "majflt")
         },
         syscalls=_syscalls(run, cell, arm),
         perf=_counts([perf for perf in ok["perf"] if perf is not None]),
-        rss={field: float(ok[f"rss_{field}"].median()) for field in RSS_FIELDS},
-        maps={field: float(ok[f"maps_{field}"].median()) for field in MAPS_FIELDS},
+        rss={field: _median(ok[f"rss_{field}"]) for field in RSS_FIELDS},
+        maps={field: _median(ok[f"maps_{field}"]) for field in MAPS_FIELDS},
         states=Counter(steady.classify(times) for times in steady_times),
         stats=_first(ok["stats"]),
         stats_total=_first(ok["stats_total"]),
     )
+
+
+def _median(column: pd.Series) -> float:
+    """Median of what is known of a column, NaN when nothing is."""
+    known = column.dropna()
+    return float(known.median()) if len(known) else math.nan
 
 
 def _failures(trials: pd.DataFrame) -> tuple[str, ...]:
