@@ -23,7 +23,8 @@ def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
     """Block number -> what disturbed it, for the blocks of one cell in which some trial was
     disturbed.
 
-    Steal: more than 1 % of the CPU time (all cores) that passed in the steady window. Involuntary
+    Steal: more than 1 % of the CPU time (all cores) that passed in the steady window; the kernel
+    counts it in ticks of 10 ms, so that a single one marks any window under 1 s / cores. Involuntary
     context switches: more than 10 and more than 5 times the median of the same arm's processes.
     """
     cores = _cores(run.meta["machine"])
@@ -36,8 +37,8 @@ def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
             available = trial["steady_ns"] * 1e-9 * cores
             stolen = trial["steal_ticks"] / USER_HZ
             if available > 0 and stolen > STEAL_SHARE * available:
-                share = 100 * stolen / available
-                text = f"{arm.arm}: {share:.1f} % of the CPU time stolen"
+                window = trial["steady_ns"] * 1e-6
+                text = f"{arm.arm}: {1000 * stolen:.0f} ms stolen, window {window:,.1f} ms"
                 found.setdefault(int(trial["block"]), []).append(text)
             if trial["steady_nivcsw"] > max(SWITCHES, SWITCHES_TIMES * usual):
                 text = f"{arm.arm}: {int(trial['steady_nivcsw'])} involuntary switches"

@@ -248,7 +248,8 @@ def _method(summary: Summary) -> list[str]:
 
         Two allocators are compared block by block: the effect is the median over blocks of the
         logarithm of their ratio, with its interval from the same bootstrap over blocks. A ratio
-        below 1 means faster.
+        below 1 means faster. Where the machine drifts, it differs from the quotient of the two
+        medians over all processes, and is the one to trust.
 
         The noise floor is the largest ratio that the interval of A' against A covers: two copies
         of the same thing differ by so much. A difference is claimed only if its whole interval

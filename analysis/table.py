@@ -338,7 +338,7 @@ def cell_lines(cell: CellSummary) -> list[str]:
             )
     if cell.disturbed:
         lines.append(
-            f"noise: {len(cell.disturbed)} of {cell.blocks} blocks disturbed, see the report"
+            f"noise: {len(cell.disturbed)} of {cell.blocks} blocks disturbed (listed in the report)"
         )
     return lines
 
@@ -352,8 +352,8 @@ def run_lines(summary: Summary) -> list[str]:
     fewest = min((cell.blocks for cell in summary.cells if cell.blocks), default=0)
     if summary.comparisons and fewest < needed:
         lines.append(
-            f"{fewest} blocks cannot show any difference among {summary.comparisons} comparisons: "
-            f"that takes {needed}"
+            f"{fewest} blocks are too few to show any difference: with {summary.comparisons} "
+            f"compared, Holm's correction included, it takes at least {needed}"
         )
     lines.extend(summary.run.meta["counters"]["notes"])
     return lines
