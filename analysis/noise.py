@@ -24,8 +24,9 @@ def disturbed_blocks(run: Run, cell: int) -> dict[int, str]:
     disturbed.
 
     Steal: more than 1 % of the CPU time (all cores) that passed in the steady window; the kernel
-    counts it in ticks of 10 ms, so that a single one marks any window under 1 s / cores. Involuntary
-    context switches: more than 10 and more than 5 times the median of the same arm's processes.
+    counts it in ticks of 10 ms, so that a single one marks any window under 1 s / cores.
+    Involuntary context switches: more than 10 and more than 5 times the median of the same arm's
+    processes.
     """
     cores = _cores(run.meta["machine"])
     found: dict[int, list[str]] = {}
