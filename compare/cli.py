@@ -52,6 +52,7 @@ class Options:
     threads: int | None
     slots: int | None
     batch: int | None
+    limit: int | None
     trials: int
     allocators: tuple[str, ...] | None
     paths: tuple[str, ...]
@@ -70,6 +71,7 @@ class Options:
             "threads": self.threads,
             "slots": self.slots,
             "batch": self.batch,
+            "limit": self.limit,
         }
 
 
@@ -197,6 +199,12 @@ def _parser() -> _Parser:
     add("--threads", type=_whole(1, _MAX_THREADS), metavar="N", help="worker threads")
     add("--slots", type=_whole(1, driver.MAX_SLOTS), metavar="N", help="blocks alive at once")
     add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
+    add(
+        "--limit",
+        type=_whole(driver.MIN_LIMIT, driver.MAX_LIMIT),
+        metavar="PERCENT",
+        help="memory limit, in per cent of the live bytes (scenario pressure)",
+    )
     add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
 
     add = parser.add_argument_group("the run").add_argument
@@ -260,6 +268,7 @@ def parse(argv: Sequence[str]) -> Options:
         threads=given.threads,
         slots=given.slots,
         batch=given.batch,
+        limit=given.limit,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
         paths=tuple(given.allocator),

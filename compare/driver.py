@@ -14,6 +14,7 @@ MAX_ITERS = 10_000_000
 MAX_SLOTS = 1 << 24
 MAX_BATCH = 1_000_000_000
 MAX_SEED = (1 << 63) - 1
+MIN_LIMIT, MAX_LIMIT = 10, 10_000  # per cent
 # Timelines longer than this go to a file of their own.
 TIMELINE_INLINE = 4096
 
@@ -96,6 +97,9 @@ def parameters(scenario: Scenario, iters: int, asked: Mapping[str, int | None]) 
             )
     if slots is not None and not scenario.defaults["slots"]:
         raise UsageError(f"--slots {slots}: scenario {scenario.name} has no slots; leave it out")
+    limit = asked["limit"]
+    if limit is not None and not scenario.defaults["limit"]:
+        raise UsageError(f"--limit {limit}: scenario {scenario.name} sets no limit; leave it out")
     if threads is not None and threads > scenario.max_threads:
         raise UsageError(
             f"--threads {threads}: must be from 1 to {scenario.max_threads}"
@@ -105,7 +109,13 @@ def parameters(scenario: Scenario, iters: int, asked: Mapping[str, int | None]) 
         key: scenario.defaults[key] if asked[key] is None else asked[key]
         for key in ("warmup", "size", "seed", "threads", "slots", "batch")
     }
-    return {"iters": iters, **{key: value for key, value in chosen.items() if value is not None}}
+    if limit is None:
+        limit = scenario.defaults["limit"]
+    return {
+        "iters": iters,
+        **{key: value for key, value in chosen.items() if value is not None},
+        **({"limit": limit} if limit else {}),
+    }
 
 
 def command(driver: Path, scenario: str, params: Mapping[str, int]) -> list[str]:

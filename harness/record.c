@@ -2,6 +2,7 @@
 #include "harness/record.h"
 
 #include "harness/json.h"
+#include "harness/limit.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -36,6 +37,8 @@ static void write_params(struct hkl_json *json, const struct hkl_run *run) {
     hkl_json_unsigned(json, "threads", run->params.threads);
     hkl_json_unsigned(json, "slots", run->params.slots);
     hkl_json_unsigned(json, "batch", run->params.batch);
+    if (run->params.limit)
+        hkl_json_unsigned(json, "limit", run->params.limit);
     hkl_json_close(json, '}');
 }
 
@@ -76,6 +79,16 @@ static void write_memory(struct hkl_json *json, const struct hkl_run *run, bool 
     hkl_json_signed(json, "start", run->memory_start.maps);
     write_known(json, "steady", steady, run->memory_steady.maps);
     hkl_json_signed(json, "end", run->memory_end.maps);
+    hkl_json_close(json, '}');
+}
+
+static void write_limit(struct hkl_json *json) {
+    if (!hkl_limit.kind)
+        return;
+    hkl_json_open(json, "limit", '{');
+    hkl_json_string(json, "kind", hkl_limit.kind);
+    hkl_json_unsigned(json, "bytes", hkl_limit.bytes);
+    hkl_json_unsigned(json, "failures", hkl_limit.failures);
     hkl_json_close(json, '}');
 }
 
@@ -131,6 +144,7 @@ int hkl_record_write(const struct hkl_run *run, const char *timeline_file, int f
     write_stats(&json, "stats", steady, &run->stats, HKL_STATS_STEADY);
     write_stats(&json, "stats_total", true, &run->stats, HKL_STATS_FIRST);
     write_noise(&json, run, steady);
+    write_limit(&json);
     hkl_json_close(&json, '}');
     return hkl_json_finish(&json);
 }

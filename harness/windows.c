@@ -7,6 +7,7 @@
 
 #include "harness/clock.h"
 #include "harness/fail.h"
+#include "harness/limit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static int64_t since(int64_t later, int64_t earlier) {
 }
 
 static void end_run(struct hkl_run *run) {
+    hkl_limit_lift(); /* what follows, Google Benchmark too, is no longer measured */
     hkl_allocator_stats_take(&run->stats, HKL_STATS_END);
     run->memory_end = hkl_process_memory();
     const struct hkl_disturbance end = hkl_process_disturbance();

@@ -36,6 +36,8 @@ OK = ("--scenario", "vm", "--allocators", "system")
         ((*OK, "--size", "2G"), "--size 2147483648: must be from 1 to 1073741824 bytes"),
         (("--scenario", "evict", "--size", "4K"), "--size 4096: scenario evict has sizes of its"),
         ((*OK, "--slots", "7"), "--slots 7: scenario vm has no slots"),
+        ((*OK, "--limit", "150"), "--limit 150: scenario vm sets no limit; leave it out"),
+        ((*OK, "--limit", "9"), "--limit '9': must be a whole number from 10 to"),
         ((*OK, "--threads", "2"), "--threads 2: must be from 1 to 1 for scenario vm"),
         ((*OK, "--seed", "-1"), "--seed '-1': must be a whole number"),
         ((*OK, "--plan-seed", "x"), "--plan-seed 'x': must be a whole number"),
