@@ -8,10 +8,7 @@
 static uint64_t iterate(void *context) {
     const struct hkl_params *state = context;
     for (uint64_t i = 0; i < state->batch; i++) {
-        volatile char *block = calloc(1, state->size);
-        if (!block)
-            hkl_fail(HKL_EXIT_FAILED, "scenario failed: calloc(1, %zu) returned NULL",
-                     (size_t)state->size);
+        volatile char *block = hkl_allocate_zeroed(state->size);
         for (size_t offset = 0; offset < state->size; offset += HKL_PAGE) {
             if (block[offset])
                 hkl_fail(HKL_EXIT_FAILED, "scenario failed: calloc: byte %zu is not zero", offset);

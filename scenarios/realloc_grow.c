@@ -3,7 +3,6 @@
  * place or moves pages (mremap) does little; one that copies moves 32 GiB for one growth to
  * 256 MiB. One operation is one realloc; an iteration is one growth. */
 #include "harness/arena.h"
-#include "harness/fail.h"
 #include "scenarios/blocks.h"
 #include "scenarios/scenario.h"
 
@@ -16,16 +15,13 @@ static void *setup(const struct hkl_params *params) {
 
 static uint64_t iterate(void *context) {
     const struct hkl_params *state = context;
-    char *block = NULL;
+    volatile char *block = NULL;
     for (uint64_t i = 0; i < state->batch; i++) {
         const size_t size = state->size * (i + 1);
-        char *grown = realloc(block, size);
-        if (!grown)
-            hkl_fail(HKL_EXIT_FAILED, "scenario failed: realloc to %zu returned NULL", size);
-        block = grown;
+        block = hkl_reallocate(block, size);
         hkl_touch_pages(block + state->size * i, state->size);
     }
-    free(block);
+    hkl_release(block);
     return state->batch;
 }
 

@@ -1,4 +1,4 @@
-"""A new file in scenarios/ is all that a new scenario needs: the example of docs/own-scenario.md."""
+"""A new file in scenarios/ is all that a new scenario needs: docs/own-scenario.md's example."""
 
 import json
 import re
