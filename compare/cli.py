@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver
+from compare import driver, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
@@ -28,6 +28,7 @@ examples:
   ./run.sh --scenario all --quick              a first look at everything
   ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
+  ./run.sh --scenario larson --threads 1,2,4   a sweep, with a plot of how it scales
   ./run.sh --resume results/latest             go on with an interrupted run
 
 A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
@@ -47,9 +48,9 @@ class Options:
     scenarios: tuple[str, ...]
     iters: int
     warmup: int | None
-    size: int | None
+    size: sweep.Values | None
     seed: int | None
-    threads: int | None
+    threads: sweep.Values | None
     slots: int | None
     batch: int | None
     limit: int | None
@@ -62,17 +63,16 @@ class Options:
     counters: str
     out: str | None
 
-    def scenario_parameters(self) -> dict[str, int | None]:
-        """The parameters that have a default in each scenario."""
-        return {
+    def scenario_parameters(self) -> list[dict[str, int | None]]:
+        """The parameters that have a default in each scenario, for each point of a sweep."""
+        given = {
             "warmup": self.warmup,
-            "size": self.size,
             "seed": self.seed,
-            "threads": self.threads,
             "slots": self.slots,
             "batch": self.batch,
             "limit": self.limit,
         }
+        return sweep.combinations(given, {"size": self.size, "threads": self.threads})
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -195,8 +195,18 @@ def _parser() -> _Parser:
     )
 
     add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
-    add("--size", type=_size, metavar="BYTES", help="of a block; K, M, G multiply by 1024")
-    add("--threads", type=_whole(1, _MAX_THREADS), metavar="N", help="worker threads")
+    add(
+        "--size",
+        type=sweep.doubling(_size),
+        metavar="BYTES",
+        help="of a block; K, M, G multiply by 1024; a sweep: 64,256,4K or, doubling, 16..1K",
+    )
+    add(
+        "--threads",
+        type=sweep.of(_whole(1, _MAX_THREADS)),
+        metavar="N",
+        help="worker threads; a sweep: 1,2,4",
+    )
     add("--slots", type=_whole(1, driver.MAX_SLOTS), metavar="N", help="blocks alive at once")
     add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
     add(

@@ -87,10 +87,10 @@ def _listing(layout: Layout) -> str:
 def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     """run.json of a new run, with everything checked that the options ask for."""
     scenarios = driver.choose(options.scenarios, driver.scenarios(layout.driver))
-    asked = options.scenario_parameters()
     cells = [
         {"scenario": scenario.name, "params": driver.parameters(scenario, options.iters, asked)}
         for scenario in scenarios
+        for asked in options.scenario_parameters()
     ]
     if options.out is not None:  # a quick refusal; checked again when it is made
         storage.check_new(_folder(options, layout))
