@@ -14,24 +14,19 @@ from typing import Any
 
 import jinja2
 
-from analysis import noise, plots, statistics, steady, table
+from analysis import figures, noise, plots, statistics, steady, table
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
 MARKDOWN_TEMPLATE = Path(__file__).resolve().parents[1] / "REPORT_TEMPLATE.md"
 HTML_TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-PLOT_CAPTIONS = {
-    "time_per_operation": "Time per operation in steady state, with 95 % intervals",
-    "warmup": "Time per operation of each iteration, from cold to steady",
-}
-
 
 def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
     images = {}
-    for name, figure in plots.draw_all(summary).items():
+    for name, figure in figures.draw_all(summary).items():
         buffer = io.BytesIO()
         plots.save(figure, buffer)
         images[name] = buffer.getvalue()
@@ -52,9 +47,9 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
     environment = _environment(MARKDOWN_TEMPLATE.parent, autoescape=False)
     environment.filters["md"] = escape_markdown
     environment.filters["grid"] = markdown_grid
-    figures = [(PLOT_CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
+    pictures = [(figures.CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
     text = environment.get_template(MARKDOWN_TEMPLATE.name).render(
-        **context(summary), figures=figures
+        **context(summary), figures=pictures
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
@@ -62,12 +57,12 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
 def html(summary: Summary, images: dict[str, bytes]) -> str:
     """report.html: one page that needs no other file; `images` are PNG by name."""
     environment = _environment(HTML_TEMPLATES, autoescape=True)
-    figures = [
-        (PLOT_CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
+    pictures = [
+        (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
         for name, image in images.items()
     ]
     template = environment.get_template("report.html.j2")
-    return template.render(**context(summary), figures=figures)
+    return template.render(**context(summary), figures=pictures)
 
 
 def _environment(folder: Path, autoescape: bool) -> jinja2.Environment:

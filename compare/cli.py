@@ -63,7 +63,7 @@ class Options:
     counters: str
     out: str | None
 
-    def scenario_parameters(self) -> list[dict[str, int | None]]:
+    def scenario_parameters(self) -> Sequence[dict[str, int | None]]:
         """The parameters that have a default in each scenario, for each point of a sweep."""
         given = {
             "warmup": self.warmup,
