@@ -34,6 +34,7 @@ struct hkm_heap {
         uint8_t slabs;
         uint8_t prefill;  /* slabs to bring in when it runs dry the next time */
         uint8_t capacity; /* of the bin, in blocks; 0: not set up */
+        bool filled_last; /* the bin's last event was a refill, not a flush */
     } warm[HKM_CLASSES];
     _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
     struct hkm_heap *next;                        /* of all heaps */

@@ -30,6 +30,7 @@ struct hkm_class {
     uint16_t capacity;   /* blocks per slab */
     uint8_t kind;        /* enum hkm_kind */
     uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
+    uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the class */
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
