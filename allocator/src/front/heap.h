@@ -29,6 +29,7 @@ struct hkm_slab;
  */
 struct hkm_heap {
     void **top[HKM_BINS];
+    uint8_t class_by_16[HKM_SMALL_MAX / 16 + 1]; /* as hkm_class_by_16, at hand */
     struct hkm_warm {
         struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
         uint8_t slabs;

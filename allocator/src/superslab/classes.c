@@ -2,6 +2,7 @@
 #include "superslab/classes.h"
 
 struct hkm_class hkm_classes[HKM_CLASSES];
+uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
@@ -43,8 +44,12 @@ void hkm_classes_init(void) {
     unsigned cls = 1;
     uint32_t size = 0;
     while (size < HKM_SMALL_MAX) {
-        size += 16;
-        define(cls++, size);
+        size += size < 256 ? 16 : size < 512 ? 32 : 64;
+        define(cls, size);
+        for (uint32_t i = size / 16; i > 0 && hkm_class_by_16[i] == 0; i--) {
+            hkm_class_by_16[i] = (uint8_t)cls;
+        }
+        cls++;
     }
     while (size < HKM_MIDDLE_MAX) {
         /* the step is the last power of two divided by 8, or by 4 from 8 KiB on */
