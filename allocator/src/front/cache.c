@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "front/warm_pool.h"
+#include "policy/settings.h"
 #include "superslab/arena.h"
 
 #define FIRST_CAPACITY 8u
@@ -32,16 +33,17 @@ static void **bottom_of(struct hkm_heap *heap, unsigned cls, unsigned capacity) 
     return &heap->slots[cls][LAST_SLOT - capacity];
 }
 
-void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls) {
+void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
     struct hkm_slab *slab = hkm_warm_slab(heap, cls);
     if (slab == NULL) {
         return NULL;
     }
     const struct plan next = plan(&heap->warm[cls], cls, true);
     void *blocks[HKM_BIN_SLOTS];
-    size_t n = hkm_slab_take(slab, blocks, next.blocks);
+    size_t n = hkm_slab_take(slab, blocks, next.blocks, zero);
     for (slab = slab->next; slab != NULL && n < next.blocks; slab = slab->next) {
-        n += hkm_slab_take(slab, blocks + n, next.blocks - n);
+        bool other;
+        n += hkm_slab_take(slab, blocks + n, next.blocks - n, &other);
     }
     heap->warm[cls].capacity = (uint8_t)next.capacity;
     void **bottom = bottom_of(heap, cls, next.capacity);
@@ -52,6 +54,9 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls) {
     }
     heap->top[cls] = bottom + (n - 1);
     hkm_heap_count(heap, HKM_REFILL_BLOCKS, n);
+    if (hkm_settings.warm_slabs == 0) {
+        hkm_warm_release(heap, cls);
+    }
     return blocks[0];
 }
 

@@ -79,16 +79,20 @@ static struct hkm_heap *heap_take(void) {
     return heap;
 }
 
-static void heap_give_up(struct hkm_heap *heap) {
-    pthread_mutex_lock(&heaps_lock);
-    const bool keep_small = idle_count < IDLE_WITH_BLOCKS;
-    pthread_mutex_unlock(&heaps_lock);
-    hkm_cache_release(heap, keep_small);
+static void idle_put(struct hkm_heap *heap) {
     pthread_mutex_lock(&heaps_lock);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
     idle_count++;
     pthread_mutex_unlock(&heaps_lock);
+}
+
+static void heap_give_up(struct hkm_heap *heap) {
+    pthread_mutex_lock(&heaps_lock);
+    const bool keep_small = idle_count < IDLE_WITH_BLOCKS;
+    pthread_mutex_unlock(&heaps_lock);
+    hkm_cache_release(heap, keep_small);
+    idle_put(heap);
 }
 
 struct hkm_heap *hkm_heap_get(void) {
@@ -110,7 +114,7 @@ static void thread_exit(void *heap) {
     thread_is_ending = true;
     hkm_heap_self = &hkm_no_heap;
     heap_give_up(heap);
-    hkm_pool_tick();
+    hkm_pool_tick_if_due();
 }
 
 struct hkm_heap *hkm_heap_fallback_lock(void) {
@@ -139,6 +143,30 @@ void hkm_heaps_add_counters(uint64_t *values) {
         }
     }
     pthread_mutex_unlock(&heaps_lock);
+}
+
+void hkm_heaps_warm_stats(unsigned cls, uint64_t *hits, uint64_t *misses) {
+    *hits = *misses = 0;
+    pthread_mutex_lock(&heaps_lock);
+    for (struct hkm_heap *heap = all_heaps; heap != NULL; heap = heap->next) {
+        *hits += atomic_load_explicit(&heap->warm[cls].hits, memory_order_relaxed);
+        *misses += atomic_load_explicit(&heap->warm[cls].misses, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&heaps_lock);
+}
+
+void hkm_heaps_trim(void) {
+    pthread_mutex_lock(&heaps_lock);
+    struct hkm_heap *heap = idle_heaps;
+    idle_heaps = NULL;
+    idle_count = 0;
+    pthread_mutex_unlock(&heaps_lock);
+    while (heap != NULL) {
+        struct hkm_heap *next = heap->next_idle;
+        hkm_cache_release(heap, false);
+        idle_put(heap);
+        heap = next;
+    }
 }
 
 void hkm_heaps_lock(void) {

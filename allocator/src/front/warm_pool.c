@@ -2,16 +2,17 @@
 #include "front/warm_pool.h"
 
 #include "debug/misuse.h"
+#include "policy/settings.h"
 #include "superslab/pool.h"
 
 /* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time it does, so that a
  * thread that needs little does not hoard. Big slabs come one at a time. */
 #define MOST_PREFILL 3u
 static size_t prefill(struct hkm_warm *warm, unsigned cls) {
-    if (warm->prefill < MOST_PREFILL && (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
+    if (warm->prefill < hkm_settings.warm_prefill && (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
         warm->prefill++;
     }
-    return warm->prefill;
+    return warm->prefill > 0 ? warm->prefill : 1;
 }
 
 /* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty and pages that no
@@ -43,6 +44,7 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
         struct hkm_slab *slab = warm->first;
         if (hkm_slab_has_free(slab)) {
             hkm_heap_count(heap, HKM_REFILL_WARM, 1);
+            hkm_count_own(&warm->hits);
             return slab;
         }
         warm->first = slab->next;
@@ -52,6 +54,7 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
             insert(warm, slab);
         }
     }
+    hkm_count_own(&warm->misses);
     struct hkm_slab *got[MOST_PREFILL];
     const size_t n = hkm_pool_claim(cls, heap, got, prefill(warm, cls));
     if (n > 0) {
@@ -99,7 +102,7 @@ void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, 
         hkm_heap_count(heap, own ? HKM_FREE_LOCAL : HKM_FREE_REMOTE, n);
     }
     if (given == HKM_GIVEN_TO_FULL) {
-        if (own && heap->warm[cls].slabs < HKM_WARM_SLABS) {
+        if (own && heap->warm[cls].slabs < hkm_settings.warm_slabs) {
             if (hkm_slab_change(slab, &control, HKM_SLAB_OWNED)) {
                 insert(&heap->warm[cls], slab);
                 if (hkm_slab_all_free(slab, slab->capacity)) {

@@ -1,8 +1,9 @@
 /* See slab.h. */
 #include "superslab/slab.h"
 
-size_t hkm_slab_take(struct hkm_slab *slab, void **out, size_t want) {
+size_t hkm_slab_take(struct hkm_slab *slab, void **out, size_t want, bool *zero) {
     size_t n = 0;
+    *zero = false;
     const unsigned words = hkm_slab_words(slab);
     for (unsigned w = 0; w < words && n < want; w++) {
         uint64_t bits = atomic_load_explicit(&slab->free[w], memory_order_relaxed);
@@ -15,7 +16,12 @@ size_t hkm_slab_take(struct hkm_slab *slab, void **out, size_t want) {
             out[n++] = slab->base + (size_t)(w * 64 + bit) * slab->block_size;
             bits &= bits - 1;
         }
-        atomic_fetch_and_explicit(&slab->free[w], ~(before ^ bits), memory_order_acquire);
+        const uint64_t taken = before ^ bits;
+        atomic_fetch_and_explicit(&slab->free[w], ~taken, memory_order_acquire);
+        if (slab->virgin != 0) { /* this is its only word */
+            *zero = (slab->virgin & taken & -taken) != 0;
+            slab->virgin &= ~taken;
+        }
     }
     return n;
 }

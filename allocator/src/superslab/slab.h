@@ -6,8 +6,9 @@
 
 #include "superslab/superslab.h"
 
-/* Takes up to `want` blocks, lowest address first, into out[]; returns how many. The caller owns the slab. */
-size_t hkm_slab_take(struct hkm_slab *slab, void **out, size_t want);
+/* Takes up to `want` blocks, lowest address first, into out[]; returns how many. *zero says whether the first of them is known
+ * to read as zero. The caller owns the slab. */
+size_t hkm_slab_take(struct hkm_slab *slab, void **out, size_t want, bool *zero);
 
 /* Lets go of an OWNED slab without free blocks: it becomes FULL. Returns false when blocks came back meanwhile:
  * the caller then still owns it and finds them there. */

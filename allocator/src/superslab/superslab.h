@@ -53,6 +53,7 @@ struct hkm_slab {
     struct hkm_slab *next; /* in a heap's warm pool or in the class's list */
     struct hkm_slab *prev; /* in the class's list */
     uint64_t inverse;      /* as in the class */
+    uint64_t virgin;       /* bit i: block i reads as zero, being never taken. Slabs of one word only. The owner's */
     uint32_t block_size;
     uint16_t capacity; /* blocks */
     uint8_t cls;
@@ -65,11 +66,13 @@ struct hkm_superslab {
     _Alignas(128) char *base;
     struct hkm_superslab *next, *prev; /* in the list of its tier */
     uint64_t free_slabs;               /* bit i: slab i is EMPTY */
-    uint64_t emptied_ns;               /* when it became FREE */
+    uint64_t zero_slabs;               /* bit i: the pages of slab i, which is EMPTY, are known to read as zero */
+    uint64_t emptied_ns;               /* when a slab became EMPTY last */
     uint32_t number;                   /* in its arena */
     uint8_t arena;
     uint8_t kind;
-    uint8_t tier; /* pool.h */
+    uint8_t group; /* pool.c */
+    uint8_t tier;  /* pool.h */
     uint8_t slabs;
     _Alignas(64) struct hkm_slab slab[HKM_SLABS_PER_SUPERSLAB];
 };
