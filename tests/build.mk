@@ -47,7 +47,7 @@ check: all test-programs  ## the fast tests, under a minute
 
 ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 	@scripts/bootstrap test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
 	    LDFLAGS='-fsanitize=undefined' $(BUILD)/ubsan/libhakmem.so test-programs
 	@tests/run --no-pytest --build $(BUILD)/ubsan
 
