@@ -151,17 +151,14 @@ static HKM_NOINLINE void free_other(void *block) {
 }
 
 HKM_PUBLIC void hak_free(void *block) {
-    uint8_t *state = hkm_state_of(block, HKM_ARENA_SMALL);
-    if (hkm_likely(state != NULL)) {
+    uint8_t *state;
+    if (hkm_likely(hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
         free_class(block, state);
-        return;
-    }
-    state = hkm_state_of(block, HKM_ARENA_MIDDLE);
-    if (hkm_likely(state != NULL)) {
+    } else if (hkm_likely(hkm_state_of(block, HKM_ARENA_MIDDLE, &state))) {
         free_class(block, state);
-        return;
+    } else {
+        free_other(block);
     }
-    free_other(block);
 }
 
 /* ---- the rest of the family ---- */
@@ -169,8 +166,8 @@ HKM_PUBLIC void hak_free(void *block) {
 /* Class of a live small or middle block; 0 for anything else. */
 static unsigned class_of_block(const void *block) {
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
-        const uint8_t *state = hkm_state_of(block, arena);
-        if (state != NULL) {
+        uint8_t *state;
+        if (hkm_state_of(block, arena, &state)) {
             return *state;
         }
     }

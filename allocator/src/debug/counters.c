@@ -47,7 +47,6 @@ HKM_PUBLIC void hak_stats_print(int fd) {
     hak_stats_snapshot(values, HKM_COUNTERS);
     for (size_t i = 0; i < HKM_COUNTERS; i++) {
         struct hkm_text line = {.length = 0};
-        hkm_text_string(&line, "hakmem: ");
         hkm_text_string(&line, stats[i].name);
         hkm_text_string(&line, " ");
         hkm_text_number(&line, values[i]);

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "visibility.h"
+
 /* id, public name, kind. The first HKM_HEAP_COUNTERS of them are kept by heap, without atomic operations. */
 #define HKM_COUNTER_LIST(X)                                                                        \
     X(REFILL_WARM, "refill.warm", COUNTER)           /* unified cache filled from a slab the thread holds */ \
@@ -58,7 +60,7 @@ enum hkm_counter {
 #define HKM_HEAP_COUNTERS (HKM_SLAB_RETIRED + 1)
 
 /* Process-wide part of every counter; the heaps' parts are added in a snapshot. */
-extern _Atomic uint64_t hkm_counters[HKM_COUNTERS];
+extern HKM_HIDDEN _Atomic uint64_t hkm_counters[HKM_COUNTERS];
 
 static inline void hkm_count(enum hkm_counter counter, uint64_t n) {
     atomic_fetch_add_explicit(&hkm_counters[counter], n, memory_order_relaxed);

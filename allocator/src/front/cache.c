@@ -29,7 +29,11 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls) {
     /* Half full: room for what is freed next. The lowest address goes on top. */
     const unsigned capacity = grown_capacity(heap, cls);
     void *blocks[HKM_BIN_SLOTS];
-    const size_t n = hkm_slab_take(slab, blocks, (capacity + 1) / 2);
+    const size_t want = (capacity + 1) / 2;
+    size_t n = hkm_slab_take(slab, blocks, want);
+    for (slab = slab->next; slab != NULL && n < want; slab = slab->next) {
+        n += hkm_slab_take(slab, blocks + n, want - n);
+    }
     heap->warm[cls].capacity = (uint8_t)capacity;
     void **bottom = bottom_of(heap, cls, capacity);
     *bottom = NULL;

@@ -56,9 +56,7 @@ static struct hkm_heap *heap_take(void) {
         idle_heaps = heap->next_idle;
         hkm_count(HKM_HEAP_REUSED, 1);
     } else {
-        /* room to align: the bins' ends must be multiples of a bin's size */
-        const size_t size = (sizeof *heap + HKM_PAGE - 1) & ~(size_t)(HKM_PAGE - 1);
-        heap = hkm_sys_mmap(size); /* page-aligned, hence aligned to a bin */
+        heap = hkm_sys_mmap(sizeof *heap + HKM_CLASSES * sizeof heap->slots[0]); /* on a page, hence on a bin's border */
         if (heap != NULL) {
             for (unsigned i = 0; i < HKM_BINS; i++) {
                 heap->top[i] = NO_BIN;

@@ -32,18 +32,19 @@ struct hkm_heap {
     struct hkm_warm {
         struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
         uint8_t slabs;
+        uint8_t prefill;  /* slabs to bring in when it runs dry the next time */
         uint8_t capacity; /* of the bin, in blocks; 0: not set up */
     } warm[HKM_CLASSES];
     _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
     struct hkm_heap *next;                        /* of all heaps */
     struct hkm_heap *next_idle;
-    _Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *slots[HKM_CLASSES][HKM_BIN_SLOTS];
+    _Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *slots[][HKM_BIN_SLOTS]; /* HKM_CLASSES of them */
 };
 
 /* Stands for "no heap": every bin is empty and full at once. */
-extern struct hkm_heap hkm_no_heap;
-extern void *hkm_no_bin[HKM_BIN_SLOTS];
-extern _Thread_local struct hkm_heap *hkm_heap_self;
+extern HKM_HIDDEN struct hkm_heap hkm_no_heap;
+extern HKM_HIDDEN void *hkm_no_bin[HKM_BIN_SLOTS];
+extern HKM_HIDDEN _Thread_local struct hkm_heap *hkm_heap_self;
 
 static inline void hkm_heap_count(struct hkm_heap *heap, enum hkm_counter counter, uint64_t n) {
     _Atomic uint64_t *value = &heap->counters[counter];

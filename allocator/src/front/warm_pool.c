@@ -4,25 +4,25 @@
 #include "debug/misuse.h"
 #include "superslab/pool.h"
 
-/* Slabs that secondary prefill brings in at once. Bigger slabs come one at a time: they would be hoarded. */
-static size_t prefill_of(unsigned cls) {
-    return hkm_classes[cls].kind <= HKM_KIND_8K ? 3 : 1;
-}
-
-static void push(struct hkm_warm *warm, struct hkm_slab *slab) {
-    slab->next = warm->first;
-    warm->first = slab;
-    warm->slabs++;
-}
-
-/* Behind the first, which the cache goes on with. */
-static void push_second(struct hkm_warm *warm, struct hkm_slab *slab) {
-    if (warm->first == NULL) {
-        push(warm, slab);
-        return;
+/* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time it does, so that a
+ * thread that needs little does not hoard. Big slabs come one at a time. */
+#define MOST_PREFILL 3u
+static size_t prefill(struct hkm_warm *warm, unsigned cls) {
+    if (warm->prefill < MOST_PREFILL && (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
+        warm->prefill++;
     }
-    slab->next = warm->first->next;
-    warm->first->next = slab;
+    return warm->prefill;
+}
+
+/* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty and pages that no
+ * block needs are never touched. */
+static void insert(struct hkm_warm *warm, struct hkm_slab *slab) {
+    struct hkm_slab **at = &warm->first;
+    while (*at != NULL && (uintptr_t)(*at)->base < (uintptr_t)slab->base) {
+        at = &(*at)->next;
+    }
+    slab->next = *at;
+    *at = slab;
     warm->slabs++;
 }
 
@@ -58,16 +58,16 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
         warm->slabs--;
         slab->next = NULL;
         if (!hkm_slab_release_full(slab)) {
-            push(warm, slab);
+            insert(warm, slab);
         }
     }
-    struct hkm_slab *got[3];
-    const size_t n = hkm_pool_claim(cls, heap, got, prefill_of(cls));
+    struct hkm_slab *got[MOST_PREFILL];
+    const size_t n = hkm_pool_claim(cls, heap, got, prefill(warm, cls));
     if (n > 0) {
         hkm_heap_count(heap, HKM_REFILL_SHARED, 1);
         hkm_heap_count(heap, HKM_SLAB_ADOPTED, n);
-        for (size_t i = n; i-- > 0;) {
-            push(warm, got[i]);
+        for (size_t i = 0; i < n; i++) {
+            insert(warm, got[i]);
         }
         return warm->first;
     }
@@ -75,7 +75,7 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
     struct hkm_slab *slab = hkm_pool_new(cls, heap, &stage);
     if (slab != NULL) {
         hkm_heap_count(heap, stage, 1);
-        push(warm, slab);
+        insert(warm, slab);
     }
     return slab;
 }
@@ -91,7 +91,7 @@ static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned 
     if (hkm_pool_retire(slab, cls, control)) {
         hkm_heap_count(heap, HKM_SLAB_RETIRED, 1);
     } else {
-        push_second(warm, slab);
+        insert(warm, slab);
     }
 }
 
@@ -110,7 +110,7 @@ void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, 
     if (given == HKM_GIVEN_TO_FULL) {
         if (own && heap->warm[cls].slabs < HKM_WARM_SLABS && hkm_control_count(control) < slab->capacity) {
             if (hkm_slab_change(slab, &control, HKM_SLAB_OWNED)) {
-                push_second(&heap->warm[cls], slab);
+                insert(&heap->warm[cls], slab);
             }
         } else {
             hkm_pool_list(slab, cls, control);
@@ -139,4 +139,5 @@ void hkm_warm_release(struct hkm_heap *heap, unsigned cls) {
         }
     }
     warm->slabs = 0;
+    warm->prefill = 0;
 }

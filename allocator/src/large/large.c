@@ -10,6 +10,7 @@
 
 #include "debug/counters.h"
 #include "debug/misuse.h"
+#include "large/demand.h"
 #include "large/range_set.h"
 #include "os/sys.h"
 #include "policy/settings.h"
@@ -17,6 +18,7 @@
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hkm_range_set whales = {.state = HKM_RANGE_WHALE};
 static struct hkm_range_set regions = {.state = HKM_RANGE_REGION};
+static struct hkm_demand demand;
 
 /* Pages are given back in whole huge pages, so that none is broken up without need. */
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -28,6 +30,7 @@ static bool worth_splitting(size_t size, size_t needed) {
 }
 
 static void gauges(void) {
+    atomic_store_explicit(&hkm_counters[HKM_LARGE_BYTES], demand.live, memory_order_relaxed);
     atomic_store_explicit(&hkm_counters[HKM_WHALE_BYTES], whales.bytes, memory_order_relaxed);
     atomic_store_explicit(&hkm_counters[HKM_REGION_BYTES], regions.bytes, memory_order_relaxed);
 }
@@ -47,10 +50,11 @@ static void region_put(struct hkm_range *range) {
     }
 }
 
-/* Evicts the oldest pages above the whale cache's limit. */
+/* Evicts the oldest pages above the whale cache's limit: the setting, and what was live at the recent peak. */
 static void whale_evict(void) {
-    while (whales.bytes > hkm_settings.whale_max_bytes) {
-        const size_t excess = (whales.bytes - hkm_settings.whale_max_bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    const size_t limit = hkm_settings.whale_max_bytes + hkm_demand_slack(&demand);
+    while (whales.bytes > limit) {
+        const size_t excess = (whales.bytes - limit + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
         struct hkm_range *old = whales.oldest;
         hkm_range_set_remove(&whales, old);
         if (old->size > excess) {
@@ -137,7 +141,7 @@ void *hkm_large_alloc(size_t size, size_t alignment, bool *zero) {
     }
     *zero = from == &regions;
     hkm_count(HKM_LARGE_ALLOC, 1);
-    hkm_count(HKM_LARGE_BYTES, range->size);
+    hkm_demand_change(&demand, range->size, hkm_sys_clock_ns());
     gauges();
     char *const base = range->base;
     pthread_mutex_unlock(&large_lock);
@@ -164,8 +168,8 @@ void hkm_large_free(void *block, const char *function) {
         return;
     }
     hkm_count(HKM_LARGE_FREE, 1);
-    hkm_gauge_sub(HKM_LARGE_BYTES, range->size);
     hkm_count(HKM_WHALE_PUT, 1);
+    hkm_demand_change(&demand, -range->size, hkm_sys_clock_ns());
     hkm_range_set_put(&whales, range);
     whale_evict();
     gauges();
@@ -208,8 +212,7 @@ void *hkm_large_resize(void *block, size_t size) {
         const size_t before = range->size;
         if (size <= before) {
             if (worth_splitting(before, size)) {
-                trim(&whales, range, size);
-                whale_evict();
+                trim(&whales, range, size); /* over its limit at most until the next block is freed */
             }
             result = block;
         } else if (grow_in_place(range, size)) {
@@ -220,7 +223,7 @@ void *hkm_large_resize(void *block, size_t size) {
                 hkm_range_move(range, result, size);
             }
         }
-        hkm_count(HKM_LARGE_BYTES, range->size - before);
+        hkm_demand_change(&demand, range->size - before, hkm_sys_clock_ns());
         gauges();
     }
     pthread_mutex_unlock(&large_lock);

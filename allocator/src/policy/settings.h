@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "visibility.h"
+
 enum hkm_on_error { HKM_ON_ERROR_ABORT, HKM_ON_ERROR_REPORT, HKM_ON_ERROR_IGNORE };
 
 struct hkm_settings {
@@ -19,7 +21,7 @@ struct hkm_settings {
     uint64_t stats;             /* HAKMEM_STATS=1: print all counters at exit */
 };
 
-extern struct hkm_settings hkm_settings;
+extern HKM_HIDDEN struct hkm_settings hkm_settings;
 
 /* Reads the environment. A value that cannot be used is one line on stderr and the default. */
 void hkm_settings_read(void);

@@ -39,7 +39,7 @@ struct hkm_arena {
     uint8_t *state_bias;           /* state - (base >> granule shift): indexed by address >> shift */
     struct hkm_superslab *descriptors;
 };
-extern struct hkm_arena hkm_arenas[HKM_ARENAS] __attribute__((aligned(64)));
+extern HKM_HIDDEN struct hkm_arena hkm_arenas[HKM_ARENAS] __attribute__((aligned(64)));
 
 static inline unsigned hkm_arena_of_class(unsigned cls) {
     return cls > HKM_SMALL_CLASSES;
@@ -49,16 +49,14 @@ static inline unsigned hkm_granule_shift(unsigned arena) {
     return arena == HKM_ARENA_SMALL ? HKM_SMALL_GRANULE_SHIFT : HKM_MIDDLE_GRANULE_SHIFT;
 }
 
-/* State byte of an address in `arena`; NULL when it lies elsewhere or not on a granule's border. The rotation
+/* Finds the state byte of an address in `arena`; false when it lies elsewhere or not on a granule's border. The rotation
  * puts the bits below the granule on top, so that one comparison refuses both. */
-static inline uint8_t *hkm_state_of(const void *address, unsigned arena) {
+static inline bool hkm_state_of(const void *address, unsigned arena, uint8_t **state) {
     const unsigned shift = hkm_granule_shift(arena);
     const uintptr_t offset = (uintptr_t)address - hkm_arenas[arena].base;
     const uintptr_t granule = (offset >> shift) | (offset << (64 - shift));
-    if (hkm_likely(granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed))) {
-        return hkm_arenas[arena].state + granule;
-    }
-    return NULL;
+    *state = hkm_arenas[arena].state + granule;
+    return granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed);
 }
 
 /* Marks a block of class `cls` as the program's. */
@@ -73,7 +71,7 @@ bool hkm_arenas_init(void);
 struct hkm_superslab *hkm_arena_map_superslab(unsigned arena);
 /* Gives a SuperSlab's memory and address range back. The caller holds the pool's lock. */
 void hkm_arena_unmap_superslab(struct hkm_superslab *superslab);
-/* Descriptor of the SuperSlab that holds an address for which hkm_state_of is not NULL. */
+/* Descriptor of the SuperSlab that holds an address for which hkm_state_of is true. */
 struct hkm_superslab *hkm_superslab_of(const void *address, unsigned arena);
 
 #endif

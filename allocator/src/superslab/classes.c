@@ -6,7 +6,7 @@ uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
 /* A thread's cache holds at most this many bytes of a class, but always a block or two. */
-#define CACHE_BYTES 32768u
+#define CACHE_BYTES 16384u
 #define CACHE_SLOTS 127u
 
 static enum hkm_kind kind_of(uint32_t size) {

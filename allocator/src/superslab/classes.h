@@ -33,11 +33,11 @@ struct hkm_class {
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
-extern struct hkm_class hkm_classes[HKM_CLASSES];
+extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All zero, which is
  * no class, until hkm_classes_init has run: so the slow path sees the first request. */
-extern uint8_t hkm_class_by_128[512];
-extern uint8_t hkm_class_by_16k[64];
+extern HKM_HIDDEN uint8_t hkm_class_by_128[512];
+extern HKM_HIDDEN uint8_t hkm_class_by_16k[64];
 
 /* log2 of the bytes of a slab of each kind. */
 static inline unsigned hkm_slab_shift(unsigned kind) {

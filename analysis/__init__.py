@@ -1,0 +1,2 @@
+"""Statistics, tables, plots and reports of a finished run. Reads results/, never runs a
+benchmark."""

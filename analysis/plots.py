@@ -1,0 +1,248 @@
+"""The pictures of a run: time per operation with intervals, and the way from cold to steady."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, BinaryIO
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis import table
+from analysis.style import Style, arm_styles
+from analysis.summary import ArmSummary, CellSummary, Summary
+
+DPI = 144
+WIDTH_INCHES = 1200 / DPI
+# Times that span more than this factor are shown on a logarithmic axis.
+LOG_SPREAD = 10
+# Points drawn for one warm-up curve at most; of longer ones, medians of ranges that grow with the
+# iteration.
+CURVE_POINTS = 400
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#777777",
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+}
+
+
+def draw_all(summary: Summary) -> dict[str, Figure]:
+    """File name (without .png) -> figure. A picture without anything to show is left out."""
+    styles = arm_styles(summary.run.arms)
+    with matplotlib.rc_context(_SETTINGS):
+        figures = {
+            "time_per_operation": _times(summary, styles),
+            "warmup": _warmup(summary, styles),
+        }
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def save(figure: Figure, file: BinaryIO) -> None:
+    """Writes a PNG that is 1200 pixels wide."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(file, dpi=DPI, format="png")
+
+
+def _panels(heights: list[float]) -> tuple[Figure, list[Any]]:
+    """A figure with one panel below the other, each with its height in inches (labels included)."""
+    total = sum(heights)
+    figure = Figure(figsize=(WIDTH_INCHES, total), layout="constrained")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(h_pad=0.1)
+    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
+    return figure, [row[0] for row in axes]
+
+
+def _title(cell: CellSummary, axis: Any) -> None:
+    """The scenario in bold above the panel, its parameters in small print below that."""
+    scenario, _, params = table.cell_title(cell.cell).partition(": ")
+    axis.set_title(scenario, pad=17)
+    axis.annotate(
+        params,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 5),
+        textcoords="offset points",
+        fontsize=8,
+        color="#555555",
+    )
+
+
+def _log_ticks(axis: Any, lo: float, hi: float) -> None:
+    """Labels at 1, 2, 5, 10 ... of a logarithmic axis, or only at powers of ten when it is long."""
+    steps = (1, 2, 5) if hi < 300 * lo else (1,)
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=steps))
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+
+
+def _plain(value: float, _position: int) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
+
+
+def _times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
+    cells = [cell for cell in summary.cells if cell.best is not None]
+    if not cells:
+        return None
+    figure, axes = _panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
+    for cell, axis in zip(cells, axes):
+        _times_panel(cell, axis, styles, summary.run.baseline.arm)
+    return figure
+
+
+def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baseline: str) -> None:
+    arms = [arm for arm in table.in_order(cell) if arm.steady is not None]
+    extent = []
+    floor = ""
+    for place, arm in enumerate(arms):
+        time = arm.steady
+        assert time is not None
+        style = styles[arm.arm.arm]
+        lo, hi = (time.value, time.value) if math.isnan(time.lo) else (time.lo, time.hi)
+        extent += [lo, hi]
+        axis.plot([lo, hi], [place, place], color=style.colour, linewidth=2, zorder=2)
+        axis.plot(time.value, place, color=style.colour, zorder=3, **_marker(style, 6.5))
+        label = f"{table.estimate(time)}"
+        axis.annotate(
+            label,
+            (1.01, place),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8.5,
+        )
+        if arm.arm.arm == baseline and math.isfinite(cell.floor):
+            band = (time.value * math.exp(-cell.floor), time.value * math.exp(cell.floor))
+            axis.axvspan(*band, color="#bbbbbb", alpha=0.45, linewidth=0, zorder=1)
+            floor = "; grey: noise floor (A/A')"
+    if max(extent) > LOG_SPREAD * min(extent):
+        axis.set_xscale("log")
+        axis.set_xlim(min(extent) / 1.3, max(extent) * 1.3)
+        _log_ticks(axis.xaxis, min(extent), max(extent))
+    else:
+        margin = 0.06 * (max(extent) - min(extent)) or 0.05 * max(extent)
+        axis.set_xlim(min(extent) - margin, max(extent) + margin)
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6))
+        axis.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
+    axis.set_yticks(range(len(arms)), [arm.arm.title for arm in arms])
+    axis.set_ylim(len(arms) - 0.4, -0.6)
+    axis.grid(axis="y", visible=False)
+    scale = ", log scale" if axis.get_xscale() == "log" else ""
+    axis.set_xlabel(f"ns per operation in steady state, median and 95 % interval{scale}{floor}")
+    _title(cell, axis)
+
+
+def _marker(style: Style, size: float) -> dict[str, Any]:
+    return {
+        "marker": style.marker,
+        "markersize": size,
+        "markerfacecolor": style.colour if style.filled else "white",
+        "markeredgecolor": style.colour,
+        "linestyle": "none",
+    }
+
+
+def _warmup(summary: Summary, styles: dict[str, Style]) -> Figure | None:
+    cells = [cell for cell in summary.cells if any(len(c) for c in _curves(summary, cell).values())]
+    if not cells:
+        return None
+    figure, axes = _panels([3.1] * len(cells))
+    for cell, axis in zip(cells, axes):
+        _warmup_panel(cell, axis, styles, _curves(summary, cell))
+    return figure
+
+
+def _curves(summary: Summary, cell: CellSummary) -> dict[str, NDArray[np.float64]]:
+    """Arm -> times, shape (processes, iterations), ns per operation."""
+    curves = {}
+    for arm in cell.arms:
+        times = [
+            t for t in summary.run.select(cell.cell.index, arm.arm.arm, "time")["times"] if len(t)
+        ]
+        curves[arm.arm.arm] = np.array(times)
+    return curves
+
+
+def _warmup_panel(
+    cell: CellSummary,
+    axis: Any,
+    styles: dict[str, Style],
+    curves: dict[str, NDArray[np.float64]],
+) -> None:
+    shown = [arm for arm in table.in_order(cell) if len(curves[arm.arm.arm])]
+    lows, highs = [], []
+    length = 1
+    for arm in shown:
+        times, style = curves[arm.arm.arm], styles[arm.arm.arm]
+        length = times.shape[1]
+        at, (q1, median, q3) = _quartiles(times)
+        axis.fill_between(at, q1, q3, color=style.colour, alpha=0.18, linewidth=0)
+        axis.plot(at, median, color=style.colour, linestyle=style.line, linewidth=1.4)
+        # Markers where they can be told apart: the cold iteration and the last one.
+        ends = [0, len(at) - 1]
+        axis.plot(at[ends], median[ends], color=style.colour, **_marker(style, 5))
+        lows.append(median.min())
+        highs.append(median.max())
+    border = max(int(cell.cell.params.get("warmup", 0)), 1) + 0.5
+    if border < length:
+        axis.axvline(border, color="#555555", linewidth=0.9, linestyle=(0, (4, 3)))
+        axis.annotate(
+            "steady from here",
+            (border, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            color="#555555",
+        )
+    if length > 1:
+        axis.set_xscale("log")
+        axis.set_xlim(0.9, length * 1.1)
+    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    scale = ""
+    if max(highs) > LOG_SPREAD * min(lows):
+        axis.set_yscale("log")
+        _log_ticks(axis.yaxis, min(lows), max(highs))
+        scale = ", log scale"
+    else:
+        axis.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
+    axis.set_xlabel(
+        "iteration, log scale (1 is the cold one); line: median of processes, band: quartiles"
+    )
+    axis.set_ylabel(f"ns per operation{scale}")
+    _title(cell, axis)
+    axis.legend(
+        handles=[_handle(arm, styles[arm.arm.arm]) for arm in shown],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        fontsize=8.5,
+    )
+
+
+def _handle(arm: ArmSummary, style: Style) -> Any:
+    marker = {**_marker(style, 5), "linestyle": style.line}
+    return matplotlib.lines.Line2D([], [], color=style.colour, label=arm.arm.title, **marker)
+
+
+def _quartiles(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Iterations (from 1) and, at each, the quartiles over processes, shape (3, points)."""
+    quartiles = np.quantile(times, [0.25, 0.5, 0.75], axis=0)
+    n = times.shape[1]
+    if n <= CURVE_POINTS:
+        return np.arange(1.0, n + 1), quartiles
+    starts = np.unique(np.geomspace(1, n, CURVE_POINTS).astype(int)) - 1
+    parts = np.split(quartiles, starts[1:], axis=1)
+    return starts + 1.0, np.stack([np.median(part, axis=1) for part in parts], axis=1)

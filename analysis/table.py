@@ -1,0 +1,387 @@
+"""Figures as text: the grids that the terminal, report.md and report.html all show, and their
+wording.
+
+A Grid is plain text with a tone for each entry, so that a number reads the same wherever it is
+shown.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis import statistics, steady
+from analysis.load import WINDOWS, Cell
+from analysis.statistics import Estimate
+from analysis.summary import (
+    BASELINE,
+    FASTER,
+    SLOWER,
+    SYSCALLS,
+    ArmSummary,
+    CellSummary,
+    Count,
+    Summary,
+    steady_value,
+)
+
+NONE = "-"
+# Columns when the output is no terminal and so has no width; the fewest that keep figures whole;
+# the fewest that hold every interval.
+PLAIN_WIDTH = 132
+LEAST_WIDTH = 100
+WIDE = 120
+
+_RICH_TONES = {"good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "": ""}
+_COUNTED = ("mmap", "munmap", "madvise")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a grid; tone is good, bad, warn, quiet or nothing."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass
+class Grid:
+    """A table: its first column names the row, the others are aligned to the right unless `words`
+    has them."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Entry, ...]] = field(default_factory=list)
+    words: frozenset[int] = frozenset({0})
+    footnotes: list[str] = field(default_factory=list)
+
+    def add(self, *entries: str | Entry) -> None:
+        """Appends a row."""
+        self.rows.append(tuple(e if isinstance(e, Entry) else Entry(e) for e in entries))
+
+    def note(self, text: str) -> str:
+        """The mark of a footnote, such as '[1]'; the same text gets the same mark."""
+        if text not in self.footnotes:
+            self.footnotes.append(text)
+        return f"[{self.footnotes.index(text) + 1}]"
+
+
+def number(value: float) -> str:
+    """Three significant digits or all digits before the point, whichever is more; '-' for NaN."""
+    if not math.isfinite(value):
+        return NONE
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    if size >= 9.995:
+        return f"{value:.1f}"
+    return f"{value:.2f}"
+
+
+def count(value: float) -> str:
+    """A whole count without decimals, another with up to two."""
+    if not math.isfinite(value):
+        return NONE
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.2f}"
+
+
+def ratio(value: float) -> str:
+    """A ratio with three decimals, or three significant digits from 10 on; '-' for NaN."""
+    return f"{value:.3f}" if math.isfinite(value) and value < 10 else number(value)
+
+
+def estimate(value: Estimate | None, form: str = "number") -> str:
+    """'value [lo, hi]', or only the value when there is no interval, or '-'."""
+    if value is None:
+        return NONE
+    show = ratio if form == "ratio" else number
+    if math.isnan(value.lo):
+        return show(value.value)
+    return f"{show(value.value)} [{show(value.lo)}, {show(value.hi)}]"
+
+
+def percent(log_ratio: float) -> str:
+    """A log-ratio as a signed change: '+12.3 %', '+985 %'."""
+    change = 100 * math.expm1(log_ratio)
+    return f"{change:+.1f} %" if abs(change) < 100 else f"{change:+,.0f} %"
+
+
+def mebibytes(kib: float) -> str:
+    """KiB as MiB."""
+    return number(kib / 1024)
+
+
+def byte_size(size: int) -> str:
+    """'2 MiB', '64 KiB', '100 B': the largest unit that divides it."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def cell_title(cell: Cell) -> str:
+    """'vm: iters 100, warm-up 10, ...': the scenario and those of its parameters that mean
+    something."""
+    words = []
+    names = {"warmup": "warm-up", "batch": "operations per iteration"}
+    for name, value in cell.params.items():
+        if (name in ("size", "slots", "batch") and value == 0) or (name, value) == ("threads", 1):
+            continue
+        shown = byte_size(value) if name == "size" else str(value)
+        words.append(f"{names.get(name, name)} {shown}")
+    return f"{cell.scenario}: {', '.join(words)}" if words else cell.scenario
+
+
+def verdict(arm: ArmSummary) -> Entry:
+    """The verdict with its size, then what has to be known about it: few processes, failures."""
+    parts = []
+    if arm.verdict in (FASTER, SLOWER) and arm.to_baseline is not None:
+        parts.append(f"{arm.verdict} {percent(arm.to_baseline.log_ratio)}")
+    elif arm.verdict:
+        parts.append(arm.verdict)
+    if arm.few:
+        parts.append("few processes")
+    parts.extend(arm.failures)
+    tone = {FASTER: "good", SLOWER: "bad", BASELINE: "quiet"}.get(arm.verdict, "")
+    return Entry("; ".join(parts) or NONE, "warn" if arm.failed else tone)
+
+
+def in_order(cell: CellSummary) -> list[ArmSummary]:
+    """The arms of a cell, fastest first, those without a time last."""
+    return sorted(cell.arms, key=steady_value)
+
+
+def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
+    """What the terminal shows of a cell; `narrow` leaves out one interval."""
+    grid = Grid(
+        (
+            "allocator",
+            "ns/op [95 %]",
+            "cold\nns/op",
+            "to best" if narrow else "to best [95 %]",
+            f"verdict vs {baseline}",
+            "faults\n/iter",
+            "mmap/\nmunmap/\nmadvise",
+            "peak\nMiB",
+        ),
+        words=frozenset({0, 4}),
+    )
+    for arm in in_order(cell):
+        cold = arm.windows["cold"]
+        grid.add(
+            arm.arm.title,
+            steady_time(arm),
+            number(cold.value) if cold else NONE,
+            to_best(cell, arm, narrow),
+            verdict(arm),
+            count(arm.faults["minflt"] + arm.faults["majflt"]),
+            _calls(grid, arm),
+            mebibytes(arm.rss["peak_kib"]),
+        )
+    return grid
+
+
+def steady_time(arm: ArmSummary) -> str:
+    """ns per operation in the steady window, or that there was none."""
+    if arm.steady is None and arm.ok > 0:
+        return "no steady iterations"
+    return estimate(arm.steady)
+
+
+def to_best(cell: CellSummary, arm: ArmSummary, narrow: bool) -> str:
+    """Ratio to the fastest arm of the cell, with its interval unless `narrow`."""
+    if arm is cell.best:
+        return "best"
+    effect = arm.to_best
+    if effect is None:
+        return NONE
+    return ratio(effect.ratio.value) if narrow else estimate(effect.ratio, "ratio")
+
+
+def _calls(grid: Grid, arm: ArmSummary) -> str:
+    calls = [arm.syscalls[name] for name in _COUNTED]
+    if all(call.reason for call in calls):
+        return f"n/a {grid.note(calls[0].reason or '')}"
+    return "/".join(counted(grid, call) for call in calls)
+
+
+def counted(grid: Grid, value: Count) -> str:
+    """A count, or 'n/a' with a footnote that says why."""
+    return f"n/a {grid.note(value.reason)}" if value.reason else count(value.value)
+
+
+def windows_grid(cell: CellSummary) -> Grid:
+    """Cold, warm-up and steady times, apart."""
+    grid = Grid(("allocator", "cold ns/op", "warm-up ns/op", "steady ns/op"))
+    for arm in in_order(cell):
+        times = [estimate(arm.windows[window]) for window in WINDOWS[:2]]
+        grid.add(arm.arm.title, *times, steady_time(arm))
+    return grid
+
+
+def comparison_grid(cell: CellSummary, baseline: str) -> Grid:
+    """The comparison with the baseline in full."""
+    columns = ("allocator", f"ratio to {baseline} [95 %]", "blocks", "p", "p (Holm)", "verdict")
+    grid = Grid(columns, words=frozenset({0, 5}))
+    for arm in in_order(cell):
+        effect = arm.to_baseline
+        if effect is None:
+            grid.add(arm.arm.title, NONE, NONE, NONE, NONE, verdict(arm))
+            continue
+        several = effect.n > 1
+        grid.add(
+            arm.arm.title,
+            estimate(effect.ratio, "ratio"),
+            str(effect.n),
+            f"{effect.p:.2g}" if several else NONE,
+            f"{arm.p_holm:.2g}" if several else NONE,
+            verdict(arm),
+        )
+    return grid
+
+
+def syscalls_grid(cell: CellSummary) -> Grid:
+    """System calls in the steady window."""
+    grid = Grid(("allocator", *SYSCALLS))
+    for arm in in_order(cell):
+        grid.add(arm.arm.title, *(counted(grid, arm.syscalls[call]) for call in SYSCALLS))
+    return grid
+
+
+def perf_grid(cell: CellSummary) -> Grid:
+    """perf's counts in the steady window, a row for each event; no rows if perf was not run."""
+    arms = in_order(cell)
+    grid = Grid(("event", *(arm.arm.title for arm in arms)))
+    for event in dict.fromkeys(event for arm in arms for event in arm.perf):
+        values = [arm.perf.get(event) for arm in arms]
+        grid.add(event, *(counted(grid, value) if value else NONE for value in values))
+    return grid
+
+
+def memory_grid(cell: CellSummary) -> Grid:
+    """Resident memory and mappings at the three moments, and the peak."""
+    columns = ("RSS start", "RSS steady", "RSS end", "RSS peak")
+    maps = ("maps start", "maps steady", "maps end")
+    grid = Grid(("allocator", *(f"{name}, MiB" for name in columns), *maps))
+    for arm in in_order(cell):
+        rss = [mebibytes(value) for value in arm.rss.values()]
+        grid.add(arm.arm.title, *rss, *(count(value) for value in arm.maps.values()))
+    return grid
+
+
+def states_grid(cell: CellSummary) -> Grid:
+    """How many processes of each arm reached which kind of steady state; the A' arm too."""
+    grid = Grid(("allocator", *steady.CLASSES))
+    for arm in [*in_order(cell), *([cell.twin] if cell.twin else [])]:
+        name = f"{arm.arm.title} (A')" if arm is cell.twin else arm.arm.title
+        for_all = [
+            Entry(
+                str(arm.states[state]),
+                "warn" if state == steady.UNSETTLED and arm.states[state] else "",
+            )
+            for state in steady.CLASSES
+        ]
+        grid.add(name, *for_all)
+    return grid
+
+
+def stats_grid(arm: ArmSummary) -> Grid:
+    """The allocator's own counters that are not all zero, from the first process that has them."""
+    grid = Grid(("counter", "steady window", "all iterations"))
+    steady_stats, total = arm.stats or {}, arm.stats_total or {}
+    for name in dict.fromkeys([*total, *steady_stats]):
+        if steady_stats.get(name) or total.get(name):
+            values = (steady_stats.get(name), total.get(name))
+            grid.add(name, *(NONE if value is None else f"{value:,}" for value in values))
+    return grid
+
+
+def failures_grid(summary: Summary) -> Grid:
+    """Every trial that failed."""
+    grid = Grid(("trial", "scenario", "allocator", "purpose", "block", "what happened"))
+    grid.words = frozenset({0, 1, 2, 3, 5})
+    trials = summary.run.trials
+    for _, row in trials[trials["status"] != "ok"].sort_values("trial").iterrows():
+        scenario = summary.run.cells[row["cell"]].scenario
+        what = f"{row['status']}: {row['error'] or 'no message'}"
+        words = (scenario, row["arm"], row["purpose"], str(row["block"]))
+        grid.add(str(row["trial"]), *words, Entry(what, "warn"))
+    return grid
+
+
+def floor_line(cell: CellSummary) -> str:
+    """The noise floor and the smallest detectable effect in one line."""
+    if cell.twin is None:
+        return "noise floor: not known, this run has no second copy of the baseline (A')"
+    if math.isnan(cell.floor):
+        return "noise floor: not known, too few blocks hold both copies of the baseline"
+    return (
+        f"noise floor (A/A'): {percent(cell.floor)[1:]}; "
+        f"smallest effect this run could have seen: {percent(cell.detectable)[1:]}"
+    )
+
+
+def cell_lines(cell: CellSummary) -> list[str]:
+    """What has to be said below the table of a cell."""
+    lines = [floor_line(cell)]
+    if cell.twin is not None and cell.twin.failures:
+        lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
+    for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
+        if arm.states[steady.UNSETTLED]:
+            total = sum(arm.states.values())
+            lines.append(
+                f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
+            )
+    if cell.disturbed:
+        lines.append(
+            f"noise: {len(cell.disturbed)} of {cell.blocks} blocks disturbed (listed in the report)"
+        )
+    return lines
+
+
+def run_lines(summary: Summary) -> list[str]:
+    """What has to be said about the whole run."""
+    lines = []
+    if summary.recorded < summary.planned:
+        lines.append(f"not finished: {summary.recorded} of {summary.planned} trials so far")
+    needed = statistics.blocks_needed(summary.comparisons)
+    fewest = min((cell.blocks for cell in summary.cells if cell.blocks), default=0)
+    if summary.comparisons and fewest < needed:
+        lines.append(
+            f"{fewest} blocks are too few to show any difference: with {summary.comparisons} "
+            f"compared, Holm's correction included, it takes at least {needed}"
+        )
+    lines.extend(summary.run.meta["counters"]["notes"])
+    return lines
+
+
+def print_summary(summary: Summary, console: Console, report: str) -> None:
+    """Prints the table of each cell, what has to be said about it, and where the report is."""
+    for cell in summary.cells:
+        grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
+        console.print()
+        console.print(Text(cell_title(cell.cell), style="bold"))
+        console.print(to_rich(grid))
+        for line in [*(f"{grid.note(n)} {n}" for n in grid.footnotes), *cell_lines(cell)]:
+            console.print(Text(line))
+    console.print()
+    for line in [*run_lines(summary), f"report: {report}"]:
+        console.print(Text(line))
+
+
+def to_rich(grid: Grid) -> Table:
+    """A grid for the terminal. Words may be broken into lines, figures stay whole."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, column in enumerate(grid.columns):
+        if index in grid.words:
+            table.add_column(Text(column), overflow="fold")
+            continue
+        lines = [*column.split("\n"), *(row[index].text for row in grid.rows)]
+        table.add_column(Text(column), justify="right", width=max(len(line) for line in lines))
+    for row in grid.rows:
+        table.add_row(*(Text(entry.text, style=_RICH_TONES[entry.tone]) for entry in row))
+    return table

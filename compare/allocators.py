@@ -1,0 +1,227 @@
+"""Finds the allocators: those of allocators.toml by name, and any library by --allocator NAME=PATH.
+
+Says where each library is, whether it is one for this machine, its version and its SHA-256. Whether
+it really serves malloc in the driver is preload.py's question.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compare.errors import UsageError
+from compare.text import nearest
+from compare.tools import output_of
+
+TABLE = Path(__file__).with_name("allocators.toml")
+_ELF_IDENTITY = 20  # bytes of an ELF header up to and including e_machine
+_ET_DYN = 3
+
+
+@dataclass(frozen=True)
+class Known:
+    """An entry of allocators.toml."""
+
+    name: str
+    title: str
+    candidates: tuple[str, ...]
+    version: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Allocator:
+    """An allocator that was found. `lib` is None for the C library's own malloc."""
+
+    name: str
+    title: str
+    lib: Path | None
+    version: str
+    sha256: str | None
+    option: str  # how the user asked for it: the beginning of messages about it
+
+
+@dataclass(frozen=True)
+class Table:
+    """allocators.toml."""
+
+    known: Mapping[str, Known]
+    default: tuple[str, ...]
+
+
+def load_table(path: Path = TABLE) -> Table:
+    """Reads allocators.toml. Raises UsageError when it is not what it should be."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        known = {
+            name: Known(
+                name=name,
+                title=entry["title"],
+                candidates=tuple(entry["candidates"]),
+                version=entry["version"],
+                remedy=entry["remedy"],
+            )
+            for name, entry in data["allocator"].items()
+        }
+        default = tuple(data["default"])
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path.name}: {error}") from error
+    except KeyError as error:
+        raise UsageError(f"{path.name}: the key {error} is missing") from error
+    for entry in known.values():
+        if entry.version not in ("package", "libc", "git"):
+            raise UsageError(
+                f"{path.name}: {entry.name}: version '{entry.version}':"
+                " must be package, libc or git"
+            )
+    for name in default:
+        if name not in known:
+            raise UsageError(f"{path.name}: default: '{name}' has no entry")
+    return Table(known, default)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def elf_problem(path: Path) -> str | None:
+    """Why `path` is not an ELF shared object for this machine, or None when it is one."""
+    if not path.exists():
+        return "no such file"
+    if not path.is_file():
+        return "not a file"
+    try:
+        with path.open("rb") as file:
+            header = file.read(_ELF_IDENTITY)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    with open("/proc/self/exe", "rb") as file:
+        mine = file.read(_ELF_IDENTITY)
+    if len(header) < _ELF_IDENTITY or header[:4] != b"\x7fELF":
+        return "not an ELF shared object"
+    # Bytes 4 and 5: word size and byte order; the last two: the processor.
+    if header[4:6] != mine[4:6] or header[18:20] != mine[18:20]:
+        return "an ELF file for another machine"
+    byte_order = "little" if header[5] == 1 else "big"
+    if int.from_bytes(header[16:18], byte_order) != _ET_DYN:  # type: ignore[arg-type]
+        return "an ELF file, but not a shared object"
+    return None
+
+
+def find_library(known: Known, root: Path) -> Path | None:
+    """The first candidate that is a library for this machine; None when there is none."""
+    for pattern in known.candidates:
+        for name in sorted(glob.glob(os.path.join(glob.escape(str(root)), pattern))):
+            if elf_problem(Path(name)) is None:
+                return Path(name)
+    return None
+
+
+def _package_version(lib: Path) -> str | None:
+    """Version of the package that owns the file (dpkg, then rpm)."""
+    real = os.path.realpath(lib)
+    for path in dict.fromkeys((real, real.removeprefix("/usr"))):
+        owner = output_of("dpkg-query", "-S", path)
+        if owner:
+            package = owner.splitlines()[0].rsplit(": ", 1)[0].split(", ")[0]
+            version = output_of("dpkg-query", "-W", "-f", "${Version}", package)
+            if version:
+                return version
+    return output_of("rpm", "-qf", "--qf", "%{VERSION}-%{RELEASE}", real)
+
+
+def _file_version(lib: Path, sha256: str) -> str:
+    """Version in the file's name, else the beginning of its SHA-256."""
+    match = re.search(r"\.so\.([0-9.]+)$|-([0-9][0-9.]*)\.so$", os.path.realpath(lib))
+    return (match[1] or match[2]) if match else f"sha256 {sha256[:12]}"
+
+
+def _version_of(kind: str, lib: Path | None, sha256: str | None, root: Path) -> str:
+    if kind == "libc" or lib is None or sha256 is None:
+        return str(os.confstr("CS_GNU_LIBC_VERSION"))
+    if kind == "git":
+        git = output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--tags")
+        return git or f"sha256 {sha256[:12]}"
+    return _package_version(lib) or _file_version(lib, sha256)
+
+
+def locate(name: str, table: Table, root: Path) -> Allocator:
+    """The allocator of that name in the table. Raises UsageError when unknown or not installed."""
+    option = f"--allocators {name}"
+    known = table.known.get(name)
+    if known is None:
+        raise UsageError(
+            f"--allocators '{name}': no such allocator; did you mean"
+            f" '{nearest(name, table.known)}'? --list shows all"
+        )
+    if not known.candidates:
+        return Allocator(
+            name, known.title, None, _version_of(known.version, None, None, root), None, option
+        )
+    lib = find_library(known, root)
+    if lib is None:
+        raise UsageError(
+            f"{option}: {known.title} is not here: {known.remedy},"
+            " or choose others with --allocators"
+        )
+    return _found(name, known.title, lib, known.version, option, root)
+
+
+def from_path(text: str, table: Table, root: Path) -> Allocator:
+    """The allocator of `--allocator NAME=PATH`. Raises UsageError on anything wrong with it."""
+    option = f"--allocator {text}"
+    name, equals, path = text.partition("=")
+    if not equals or not path or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise UsageError(
+            f"--allocator '{text}': must be NAME=PATH, NAME of letters, digits, '_', '.' and '-'"
+        )
+    if name in table.known:
+        raise UsageError(f"{option}: the lab has a '{name}' already; choose another name")
+    lib = Path(os.path.abspath(path))
+    problem = elf_problem(lib)
+    if problem:
+        raise UsageError(f"{option}: {problem}; must be a shared object for this machine")
+    return _found(name, name, lib, "package", option, root)
+
+
+def preload_path(lib: Path, root: Path) -> str:
+    """`lib` as LD_PRELOAD gets it in a process whose working folder is `root`.
+
+    Relative below `root`, so that results do not depend on where the checkout is; always with a
+    slash, without which the loader would search its own folders.
+    """
+    if not lib.is_relative_to(root):
+        return str(lib)
+    relative = str(lib.relative_to(root))
+    return relative if "/" in relative else f"./{relative}"
+
+
+def _found(name: str, title: str, lib: Path, kind: str, option: str, root: Path) -> Allocator:
+    if re.search(r"[\s:$]", preload_path(lib, root)):
+        raise UsageError(
+            f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"
+            " copy or link the library elsewhere"
+        )
+    try:
+        sha256 = sha256_of(lib)
+    except OSError as error:
+        raise UsageError(f"{option}: cannot be read: {error.strerror}") from error
+    return Allocator(name, title, lib, _version_of(kind, lib, sha256, root), sha256, option)
+
+
+def choose(
+    names: Sequence[str] | None, paths: Sequence[str], table: Table, root: Path
+) -> list[Allocator]:
+    """The allocators of a run: `names` (None: the default set), then those of NAME=PATH `paths`."""
+    chosen = [locate(name, table, root) for name in (table.default if names is None else names)]
+    chosen += [from_path(text, table, root) for text in paths]
+    for i, allocator in enumerate(chosen):
+        if allocator.name in (other.name for other in chosen[:i]):
+            raise UsageError(f"{allocator.option}: '{allocator.name}' is named twice")
+    return chosen

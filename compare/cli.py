@@ -1,0 +1,271 @@
+"""The command line of run.sh: what may be asked, what each value must be, and the help text.
+
+Checks what can be known from the text alone; what depends on scenarios, allocators or the disk is
+checked where those are known.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from compare import driver
+from compare.errors import UsageError
+from compare.text import nearest
+
+DEFAULT_ITERS = 100
+DEFAULT_TRIALS = 15
+QUICK_TRIALS = 5
+DEFAULT_TIMEOUT_S = 120.0
+_MAX_TRIALS = 100_000
+_MAX_TIMEOUT_S = 86_400.0
+_MAX_THREADS = 4096
+
+_EPILOG = """\
+examples:
+  ./run.sh --scenario vm --iters 100           hakmem and its peers on one scenario
+  ./run.sh --scenario all --quick              a first look at everything
+  ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
+  ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
+  ./run.sh --resume results/latest             go on with an interrupted run
+
+A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
+in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
+the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
+limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line. None: not given."""
+
+    list: bool
+    check_args: bool
+    resume: str | None
+    scenarios: tuple[str, ...]
+    iters: int
+    warmup: int | None
+    size: int | None
+    seed: int | None
+    threads: int | None
+    slots: int | None
+    batch: int | None
+    trials: int
+    allocators: tuple[str, ...] | None
+    paths: tuple[str, ...]
+    baseline: str | None
+    plan_seed: int | None
+    timeout_s: float
+    counters: str
+    out: str | None
+
+    def scenario_parameters(self) -> dict[str, int | None]:
+        """The parameters that have a default in each scenario."""
+        return {
+            "warmup": self.warmup,
+            "size": self.size,
+            "seed": self.seed,
+            "threads": self.threads,
+            "slots": self.slots,
+            "batch": self.batch,
+        }
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"'{text}': must be a whole number from {least} to {most}"
+            )
+        return int(text)
+
+    return read
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(
+            f"'{text}': must be bytes, a whole number; K, M or G after it multiplies by 1024"
+        )
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+
+
+def _seconds(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) and 0 < float(text) <= _MAX_TIMEOUT_S:
+        return float(text)
+    raise argparse.ArgumentTypeError(
+        f"'{text}': must be seconds, more than 0 and at most {_MAX_TIMEOUT_S:.0f}"
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"'{text}': must be names with one comma between them")
+    return names
+
+
+def _word(text: str) -> str:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"'{text}': must not be empty")
+    return text
+
+
+def _counters(text: str) -> str:
+    if text not in ("perf", "none"):
+        raise argparse.ArgumentTypeError(
+            f"'{text}': must be perf or none; did you mean '{nearest(text, ('perf', 'none'))}'?"
+        )
+    return text
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong by UsageError, in our words."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        match = re.fullmatch(r"(-\S+): ('.*)", message, re.DOTALL)
+        raise UsageError(f"{match[1]} {match[2]}" if match else message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="run.sh",
+        usage="./run.sh --scenario NAMES [options]",
+        description="Runs scenarios under memory allocators side by side; reports the difference.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    add = parser.add_argument_group("what runs").add_argument
+    add("--scenario", type=_names, metavar="A,B|all", help="scenarios; --list shows them")
+    add(
+        "--allocators",
+        type=_names,
+        metavar="A,B",
+        help="allocators by name (default: hakmem,system,mimalloc,jemalloc); --list shows them",
+    )
+    add(
+        "--allocator",
+        type=_word,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="one more: any shared object that exports malloc; may be repeated",
+    )
+    add("--baseline", type=_word, metavar="NAME", help="what the others are compared with (hakmem)")
+
+    add = parser.add_argument_group("how much is measured").add_argument
+    add(
+        "--iters",
+        type=_whole(1, driver.MAX_ITERS),
+        metavar="N",
+        help=f"iterations after warm-up in one process ({DEFAULT_ITERS})",
+    )
+    add(
+        "--warmup",
+        type=_whole(0, driver.MAX_ITERS),
+        metavar="N",
+        help="iterations before, timed apart (the scenario's own)",
+    )
+    add(
+        "--trials",
+        type=_whole(1, _MAX_TRIALS),
+        metavar="N",
+        help=f"timed processes per allocator and scenario ({DEFAULT_TRIALS})",
+    )
+    add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
+    add(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"limit of one process ({DEFAULT_TIMEOUT_S:.0f})",
+    )
+    add(
+        "--counters",
+        type=_counters,
+        metavar="perf|none",
+        help="count events and system calls with perf stat (perf), or do without",
+    )
+
+    add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
+    add("--size", type=_size, metavar="BYTES", help="of a block; K, M, G multiply by 1024")
+    add("--threads", type=_whole(1, _MAX_THREADS), metavar="N", help="worker threads")
+    add("--slots", type=_whole(1, driver.MAX_SLOTS), metavar="N", help="blocks alive at once")
+    add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
+    add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
+
+    add = parser.add_argument_group("the run").add_argument
+    add(
+        "--plan-seed",
+        type=_whole(0, driver.MAX_SEED),
+        metavar="N",
+        help="of the order of processes (default: a new one, recorded)",
+    )
+    add(
+        "--out",
+        type=_word,
+        metavar="DIR",
+        help="folder for the results (results/<time>-<scenarios>); new or empty",
+    )
+    add("--resume", type=_word, metavar="DIR", help="finish the run in this folder; goes alone")
+    add("--list", action="store_true", help="list scenarios and allocators, and end")
+    add("--help", "-h", action="help", help="print this, and end")
+    add("--check-args", action="store_true", help=argparse.SUPPRESS)  # run.sh: before the build
+    return parser
+
+
+def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
+    """--resume goes alone: everything else is in run.json."""
+    for name, value in given.items():
+        if name not in ("resume", "check_args") and value != parser.get_default(name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{option}: does not go with --resume, which continues the run's own plan"
+            )
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Options of the command line. Raises UsageError; prints help and exits on --help."""
+    parser = _parser()
+    given, extra = parser.parse_known_args(argv)
+    if extra:
+        word = extra[0]
+        if not word.startswith("-"):
+            raise UsageError(f"'{word}': no option takes it; --help shows what can be said")
+        known = [option for option in parser._option_string_actions if option != "--check-args"]
+        raise UsageError(
+            f"{word.partition('=')[0]}: no such option; did you mean"
+            f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
+        )
+    if given.resume is not None:
+        _check_alone(parser, vars(given))
+    elif given.scenario is None and not given.list:
+        raise UsageError("--scenario: missing; give names, or all; --list shows them")
+    if given.quick and given.trials is not None:
+        raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
+    return Options(
+        list=given.list,
+        check_args=given.check_args,
+        resume=given.resume,
+        scenarios=given.scenario or (),
+        iters=given.iters or DEFAULT_ITERS,
+        warmup=given.warmup,
+        size=given.size,
+        seed=given.seed,
+        threads=given.threads,
+        slots=given.slots,
+        batch=given.batch,
+        trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
+        allocators=given.allocators,
+        paths=tuple(given.allocator),
+        baseline=given.baseline,
+        plan_seed=given.plan_seed,
+        timeout_s=given.timeout or DEFAULT_TIMEOUT_S,
+        counters=given.counters or "perf",
+        out=given.out,
+    )

@@ -1,0 +1,19 @@
+"""Where things are in the checkout."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folders and files of one checkout; all absolute."""
+
+    root: Path
+    driver: Path
+    results: Path
+
+    @staticmethod
+    def of_checkout() -> "Layout":
+        """The checkout that this module is part of."""
+        root = Path(__file__).resolve().parent.parent
+        return Layout(root=root, driver=root / "build" / "hkl-driver", results=root / "results")

@@ -1,0 +1,65 @@
+"""Proves that a preloaded library is in effect in the driver: that malloc and free are its own.
+
+The dynamic loader goes on without a library that it cannot preload, and says so on stderr only; a
+library without malloc changes nothing. Both would be measured as the C library under a false name.
+So the loader itself is asked, once before a run and per arm: it binds all symbols, reports the
+bindings and ends before any code of driver or allocator has run.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+_LIMIT_S = 60
+_ASK_LOADER = {
+    "LC_ALL": "C",
+    "LD_TRACE_LOADED_OBJECTS": "1",
+    "LD_WARN": "1",  # process relocations too, as ldd -r does
+    "LD_BIND_NOW": "1",
+    "LD_DEBUG": "bindings",
+}
+_BINDING = re.compile(r"binding file .+ \[0\] to (.+) \[0\]: normal symbol `(malloc|free)'")
+
+
+def problem(
+    driver: Path, root: Path, lib: str | None, environment: Mapping[str, str]
+) -> str | None:
+    """Why `lib` (None: the C library) would not serve malloc and free in the driver; None: it does.
+
+    `lib` is as LD_PRELOAD gets it, with `root` as working folder.
+    """
+    env = {**environment, **_ASK_LOADER}
+    if lib is not None:
+        env["LD_PRELOAD"] = lib
+    try:
+        done = subprocess.run(
+            [driver, "--list"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=root,
+            env=env,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = done.stdout.decode(errors="replace")
+    refused = re.search(r"cannot be preloaded \((.*)\): ignored", said)
+    if refused:
+        return refused[1]
+    serving = {"malloc": set[str](), "free": set[str]()}
+    for match in _BINDING.finditer(said):
+        serving[match[2]].add(os.path.realpath(root / match[1]))
+    for symbol, files in serving.items():
+        if not files:
+            return f"the dynamic loader reports no binding of {symbol} in {driver.name}"
+        if lib is None:
+            strangers = [name for name in files if not Path(name).name.startswith("libc.so")]
+            if strangers:
+                return f"{symbol} is served by {strangers[0]}: see /etc/ld.so.preload"
+        elif files != {os.path.realpath(root / lib)}:
+            return f"does not export {symbol}"
+    return None

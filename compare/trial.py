@@ -1,0 +1,239 @@
+"""One trial: one process of the driver under one allocator, and its record for trials.jsonl.
+
+What happens is a function of the plan's entry and run.json alone. perf stat stands between us and
+the driver where it counts, and `env` between perf and the driver, so that LD_PRELOAD reaches
+neither us nor perf:
+
+    perf stat ... -- env -i NAME=VALUE... LD_PRELOAD=lib hkl-driver ...
+
+The driver's record comes through a file of its own and is written last: no record, no result. perf
+exits with 0 when its child dies by a signal, but prints "<command>: <signal's name>": that is read.
+"""
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from compare import driver, perf
+from compare.interrupt import Interrupt
+from compare.layout import Layout
+from compare.plan import Json
+from compare.schema import record_problem
+from compare.text import last_line, one_line
+
+# All that the driver's environment holds, beside what run.json adds.
+BASE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+
+_ENV = shutil.which("env") or "/usr/bin/env"
+_SIGNAL_NAMES = {
+    signal.strsignal(number): signal.Signals(number).name
+    for number in signal.valid_signals()
+    if number in set(signal.Signals)
+}
+_MEASURED = (
+    "windows",
+    "timeline_ns",
+    "timeline_file",
+    "latency",
+    "rss",
+    "maps",
+    "stats",
+    "stats_total",
+    "noise",
+)
+
+
+class Interrupted(Exception):
+    """The user ended the run during this trial; the process is gone, nothing was recorded."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a process ended: status as in the record ('ok' so far), one line of why."""
+
+    status: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where trials run: the checkout, the run's folder, perf's path (None: run without)."""
+
+    layout: Layout
+    folder: Path
+    perf: str | None
+    interrupt: Interrupt
+
+
+def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
+    """Runs the plan's `entry` and returns its record, whatever became of it.
+
+    Raises Interrupted when a signal asked to end the run; OSError when no process can be started.
+    """
+    arm = next(arm for arm in run["arms"] if arm["arm"] == entry["arm"])
+    cell = run["cells"][entry["cell"]]
+    record: Json = {
+        "schema": "hkl-trial-1",
+        **{key: entry[key] for key in ("trial", "purpose", "block", "order", "arm", "env_pad")},
+        "allocator": arm["allocator"],
+        "lib": arm["lib"],
+        "scenario": cell["scenario"],
+        "params": cell["params"],
+        "status": "ok",
+        "error": None,
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        **dict.fromkeys(_MEASURED),
+        "perf": None,
+        "syscalls": None,
+    }
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
+        end, measured = _measure(run, entry, arm, cell, bench, Path(scratch))
+    record["elapsed_s"] = round(time.monotonic() - begin, 6)
+    measured_record = {**record, **measured}
+    if end.status == "ok":
+        problem = record_problem(measured_record)
+        if problem is None:
+            return measured_record
+        end = _End("error", f"the driver's record is not as the schema says: {problem}")
+    return {**record, "status": end.status, "error": end.error}
+
+
+def _measure(
+    run: Json, entry: Json, arm: Json, cell: Json, bench: Bench, scratch: Path
+) -> tuple[_End, Json]:
+    """Runs the process; returns how it ended and what it measured ({} unless 'ok')."""
+    record_path, said_path, counts_path = (scratch / name for name in ("record", "said", "counts"))
+    events = _events(run, entry) if bench.perf else []
+    line = driver.command(bench.layout.driver, cell["scenario"], cell["params"])
+    timeline = None
+    if cell["params"]["iters"] + cell["params"]["warmup"] > driver.TIMELINE_INLINE:
+        timeline = f"timelines/{entry['trial']}.u64"
+        (bench.folder / "timelines").mkdir(exist_ok=True)
+        line += ["--timeline", str(bench.folder / timeline)]
+    record_fd = os.open(record_path, os.O_WRONLY | os.O_CREAT, 0o600)
+    line += ["--record", str(record_fd)]
+    fds = [record_fd]
+    prefix: list[str] = []
+    if bench.perf and events:
+        control_read, control_write = os.pipe()
+        ack_read, ack_write = os.pipe()
+        fds += [control_read, control_write, ack_read, ack_write]
+        line += ["--perf-control", f"{control_write},{ack_read}"]
+        prefix = perf.command(bench.perf, events, control_read, ack_write, str(counts_path))
+    environment = [f"{key}={value}" for key, value in _environment(run, entry, arm).items()]
+    try:
+        end = _run_process(
+            [*prefix, _ENV, "-i", *environment, *line], fds, run["timeout_s"], bench, said_path
+        )
+    finally:
+        for fd in fds:
+            os.close(fd)
+    if end.status != "ok":
+        return end, {}
+    try:
+        measured = json.loads(record_path.read_bytes())
+    except ValueError:
+        return _End("error", "the driver ended with status 0 but left no record"), {}
+    if not isinstance(measured, dict):
+        return _End("error", "the driver's record is not a JSON object"), {}
+    if measured.get("timeline_file") is not None:
+        measured["timeline_file"] = timeline
+    if events:
+        counts = perf.parse(counts_path.read_text(encoding="utf-8", errors="replace"), events)
+        counts |= {
+            event: {"unsupported": reason}
+            for event, reason in run["counters"]["unsupported"].items()
+            if entry["purpose"] == "count" or event in perf.TIME_EVENTS
+        }
+        own, calls = perf.split(counts)
+        measured["perf"] = own
+        measured["syscalls"] = calls if entry["purpose"] == "count" else None
+    return end, measured
+
+
+def _events(run: Json, entry: Json) -> list[str]:
+    """The events of this trial: system calls are traced in 'count' trials only."""
+    if run["counters"]["mode"] != "perf":
+        return []
+    return [
+        event
+        for event in run["counters"]["events"]
+        if entry["purpose"] == "count" or event in perf.TIME_EVENTS
+    ]
+
+
+def _environment(run: Json, entry: Json, arm: Json) -> dict[str, str]:
+    """The driver's whole environment."""
+    environment = {**BASE_ENVIRONMENT, **run["environment"], **arm["env"]}
+    if arm["lib"] is not None:
+        environment["LD_PRELOAD"] = arm["lib"]
+    return {**environment, "HKL_PAD": "x" * entry["env_pad"]}
+
+
+def _run_process(
+    command: Sequence[str], fds: Sequence[int], timeout_s: float, bench: Bench, said_path: Path
+) -> _End:
+    """Runs `command` in a process group of its own to its end, or to the time limit."""
+    with said_path.open("wb") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            cwd=bench.layout.root,
+            env=perf.ENVIRONMENT,
+            pass_fds=fds,
+            start_new_session=True,
+        )
+    in_time = _wait(process.pid, timeout_s, bench.interrupt.fd)
+    # The group still exists: its leader has not been reaped. Nothing of a trial may outlive it.
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if bench.interrupt.pending:
+        raise Interrupted
+    if not in_time:
+        return _End("timeout", f"no result within {timeout_s:g} s")
+    return _fate(process.returncode, said_path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _wait(pid: int, timeout_s: float, wake_fd: int) -> bool:
+    """Waits without using the processor. False when neither the end nor a signal came in time."""
+    pid_fd = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        poller.register(pid_fd, select.POLLIN)
+        poller.register(wake_fd, select.POLLIN)
+        return bool(poller.poll(timeout_s * 1000))
+    finally:
+        os.close(pid_fd)
+
+
+def _fate(returncode: int, said: str) -> _End:
+    """What became of the driver, from the exit status and the text on stderr."""
+    died = None
+    kept = []
+    for text in said.splitlines():
+        match = re.fullmatch(re.escape(_ENV) + ": (.+)", text)
+        if match and match[1] in _SIGNAL_NAMES:  # perf's words for a child killed by a signal
+            died = _SIGNAL_NAMES[match[1]]
+        else:
+            kept.append(text)
+    last = last_line("\n".join(kept))
+    if returncode < 0:
+        died = signal.Signals(-returncode).name
+    if died:
+        return _End("crash", one_line(f"killed by {died}: {last}" if last else f"killed by {died}"))
+    if returncode != 0:
+        return _End("error", last or f"exit status {returncode}")
+    return _End("ok", None)

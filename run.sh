@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The daily command: installs what is missing, builds, runs scenarios under allocators (compare/),
+# then analyses and reports (analysis/). './run.sh --help' says what can be asked for.
+# Paths in the options are relative to the caller's folder. Exit status: compare's, or analysis's
+# when that fails.
+set -euo pipefail
+
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+
+[ ! -x "$root/scripts/bootstrap" ] || "$root/scripts/bootstrap" run
+python=/usr/bin/python3
+[ ! -x "$root/scripts/find-python" ] || python=$("$root/scripts/find-python")
+
+compare=("$python" -P -m compare) # -P: the caller's folder holds none of our modules
+for option in "$@"; do
+    case "$option" in --help | -h) exec "${compare[@]}" --help ;; esac
+done
+"${compare[@]}" --check-args "$@" # a misspelt option need not wait for the build
+make -s -C "$root" -j"$(nproc)" all >&2
+
+# In the background, so that a signal sent to this script alone reaches the run too.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+"${compare[@]}" "$@" >"$said" &
+pid=$!
+trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
+status=0
+while kill -0 "$pid" 2>/dev/null; do # a signal that comes ends 'wait' early
+    wait "$pid" || true
+done
+wait "$pid" || status=$? # bash remembers it
+trap - INT TERM
+
+run=$(tail -n 1 "$said")
+if [ "$status" -le 1 ] && [ -f "$run/run.json" ]; then
+    (cd "$root" && "$python" -P -m analysis "$run") || status=$?
+fi
+cat "$said"
+exit "$status"

@@ -1,0 +1,204 @@
+"""Whole runs with the real driver: records, failures, interruption, resumption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from compare.errors import UsageError
+from compare.layout import Layout
+from compare.storage import Trials
+
+ROOT = Path(__file__).resolve().parents[2]
+Read = Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]
+Compare = Callable[..., Any]
+
+
+def schema(name: str) -> Any:
+    return json.loads((ROOT / "results" / "schema" / name).read_text())
+
+
+def test_records_are_as_the_schemas_say(
+    compare: Compare, read_run: Read, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")  # the C library then maps every block
+    outcome = compare(
+        *("--scenario", "tiny_hot,vm", "--iters", "4", "--warmup", "2", "--trials", "2"),
+        *("--allocators", "system,mimalloc", "--batch", "10", "--plan-seed", "9"),
+    )
+    folder = Path(outcome.out.strip())
+    assert outcome.status == 0
+    assert folder.parent == layout.results
+    assert (layout.results / "latest").resolve() == folder
+    run, trials = read_run(folder)
+    jsonschema.validate(run, schema("run.schema.json"))
+    for trial in trials:
+        jsonschema.validate(trial, schema("trial.schema.json"))
+        assert trial["status"] == "ok"
+        assert trial["params"]["iters"] == 4
+        assert trial["windows"]["steady"]["iters"] == 4
+        assert (trial["syscalls"] is None) == (trial["purpose"] == "time")
+    assert [trial["trial"] for trial in trials] == [entry["trial"] for entry in run["plan"]]
+    assert (run["seed"], run["baseline"]) == (9, "system")
+    if "syscalls:sys_enter_mmap" in run["counters"]["events"]:
+        counted = [trial for trial in trials if trial["purpose"] == "count"]
+        assert len(counted) == 4
+        mapped = {(t["scenario"], t["arm"]): t["syscalls"]["mmap"] for t in counted}
+        assert mapped["vm", "system"] == 4 * 10
+        assert mapped["tiny_hot", "system"] == 0
+
+
+def test_long_timeline_goes_to_a_file_below_the_run(compare: Compare, read_run: Read) -> None:
+    outcome = compare(
+        *("--scenario", "tiny_hot", "--batch", "1", "--iters", "5000", "--warmup", "0"),
+        *("--trials", "1", "--allocators", "system", "--counters", "none"),
+    )
+    folder = Path(outcome.out.strip())
+    for trial in read_run(folder)[1]:
+        assert trial["timeline_ns"] is None
+        assert (folder / trial["timeline_file"]).stat().st_size == 8 * 5000
+
+
+@pytest.mark.parametrize("counters", ["perf", "none"])
+def test_failures_are_named_and_the_others_go_on(
+    compare: Compare, read_run: Read, libs: dict[str, Path], counters: str
+) -> None:
+    faults = [
+        text
+        for name in ("crash", "hang", "exhausted")
+        for text in ("--allocator", f"{name}={libs[name]}")
+    ]
+    outcome = compare(
+        *("--scenario", "json", "--iters", "60", "--trials", "1", "--allocators", "system"),
+        *("--timeout", "2", "--counters", counters, *faults),
+    )
+    assert outcome.status == 1
+    run, trials = read_run(Path(outcome.out.strip()))
+    assert len(trials) == len(run["plan"])
+    for trial in trials:
+        jsonschema.validate(trial, schema("trial.schema.json"))
+        status, error = {
+            "crash": ("crash", "killed by SIGSEGV"),
+            "hang": ("timeout", "no result within 2 s"),
+            "exhausted": ("error", "returned NULL"),
+        }.get(trial["arm"], ("ok", None))
+        assert trial["status"] == status
+        assert error == trial["error"] or (error and error in trial["error"])
+        assert (trial["windows"] is None) == (status != "ok")
+    assert "json, crash: crash: killed by SIGSEGV" in outcome.err
+    assert list_processes_with(str(libs["hang"])) == []
+
+
+def list_processes_with(text: str) -> list[int]:
+    """Processes with `text` in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and text.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def start(layout: Layout, out: Path, *argv: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "compare", "--out", str(out), *argv],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=out.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_lines(path: Path, count: int) -> None:
+    for _ in range(1200):
+        if path.exists() and path.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{path} never had {count} lines")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_is_resumed_without_loss_or_repetition(
+    compare: Compare, read_run: Read, layout: Layout, tmp_path: Path, number: int
+) -> None:
+    out = tmp_path / "run"
+    argv = ("--scenario", "tiny_hot", "--iters", "150", "--trials", "6", "--counters", "none")
+    process = start(layout, out, *argv, "--allocators", "system")
+    wait_for_lines(out / "trials.jsonl", 3)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"./run.sh --resume {out}" in stderr
+    assert stdout == ""
+    before = (out / "trials.jsonl").read_bytes()
+    run, kept = read_run(out)
+    assert 3 <= len(kept) < len(run["plan"])
+
+    with (out / "trials.jsonl").open("ab") as file:  # as a crash in the middle of a write leaves it
+        file.write(b'{"schema":"hkl-trial-1","trial":')
+    outcome = compare("--resume", str(out))
+    assert (outcome.status, outcome.out) == (0, f"{out}\n")
+    _, trials = read_run(out)
+    assert [trial["trial"] for trial in trials] == [entry["trial"] for entry in run["plan"]]
+    assert (out / "trials.jsonl").read_bytes().startswith(before)
+
+    finished = (out / "trials.jsonl").read_bytes()
+    assert compare("--resume", str(out)).status == 0
+    assert (out / "trials.jsonl").read_bytes() == finished
+
+
+def test_resume_refuses_another_library(
+    compare: Compare, libs: dict[str, Path], tmp_path: Path
+) -> None:
+    lib = tmp_path / "mine.so"
+    lib.write_bytes(libs["sound"].read_bytes())
+    outcome = compare(
+        *("--scenario", "vm", "--iters", "2", "--trials", "1", "--counters", "none"),
+        *("--allocators", "system", "--allocator", f"mine={lib}"),
+    )
+    folder = outcome.out.strip()
+    assert outcome.status == 0
+    lib.write_bytes(libs["sound"].read_bytes() + b"\0")
+    refused = compare("--resume", folder)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "has changed since the run began" in refused.err
+    lib.unlink()
+    assert compare("--resume", folder).status == 2
+
+
+def test_torn_last_line_is_cut_off_but_a_damaged_one_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "trials.jsonl"
+    for torn in (b'{"tri', b'{"trial":2}', b"\0\0\0\n"):
+        path.write_bytes(b'{"trial":0}\n{"trial":1}\n' + torn)
+        with Trials(tmp_path) as trials:
+            assert sorted(trials.done) == [0, 1]
+            trials.append({"trial": 2, "again": True})
+        assert path.read_bytes() == b'{"trial":0}\n{"trial":1}\n{"trial":2,"again":true}\n'
+    path.write_bytes(b'{"trial":0}\n???\n{"trial":1}\n')
+    with pytest.raises(UsageError, match="line 2 is damaged"):
+        Trials(tmp_path)
+
+
+def test_a_run_has_one_writer(tmp_path: Path) -> None:
+    with Trials(tmp_path):
+        with pytest.raises(UsageError, match="going on in another process"):
+            Trials(tmp_path)
+
+
+def test_list_names_scenarios_and_allocators(compare: Compare, layout: Layout) -> None:
+    outcome = compare("--list")
+    assert outcome.status == 0
+    for name in ("vm", "tiny_hot", "hakmem", "system", "mimalloc", "jemalloc", "tcmalloc"):
+        assert f" {name} " in outcome.out
+    assert list(layout.results.iterdir()) == []
