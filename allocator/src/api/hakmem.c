@@ -50,29 +50,26 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     return hkm_start() ? class_alloc_slow(hkm_class_of(size)) : NULL;
 }
 
+/* Pops a block of the class; NULL when the bin is empty. */
+static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
+    void **const top = heap->top[cls];
+    void *const block = *top;
+    if (hkm_likely(block != NULL)) {
+        hkm_state_set(block, (unsigned)cls, arena);
+        heap->top[cls] = top - 1;
+    }
+    return block;
+}
+
 HKM_PUBLIC void *hak_malloc(size_t size) {
     struct hkm_heap *const heap = hkm_heap_self;
-    size_t cls;
+    void *block = NULL;
     if (hkm_likely(size <= HKM_SMALL_MAX)) {
-        cls = (size + 15) >> 4;
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_SMALL);
-            return block;
-        }
+        block = pop(heap, heap->class_by_16[(size + 15) >> 4], HKM_ARENA_SMALL);
     } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
-        cls = size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_MIDDLE);
-            return block;
-        }
+        block = pop(heap, hkm_class_of_middle(size), HKM_ARENA_MIDDLE);
     }
-    return malloc_slow(size);
+    return hkm_likely(block != NULL) ? block : malloc_slow(size);
 }
 
 /* ---- free ---- */

@@ -9,11 +9,14 @@
 #define FIRST_CAPACITY 8u
 #define LAST_SLOT      (HKM_BIN_SLOTS - 1)
 
-static unsigned grown_capacity(const struct hkm_heap *heap, unsigned cls) {
-    const unsigned most = hkm_classes[cls].cache_slots;
-    const unsigned now = heap->warm[cls].capacity;
+/* Capacity for the bin from now on: it starts small and doubles, while the bin is both emptied and filled. */
+static unsigned next_capacity(struct hkm_warm *warm, unsigned cls, bool refill) {
+    const struct hkm_class *class = &hkm_classes[cls];
+    const unsigned most = warm->filled_last != refill ? class->cache_slots : class->lean_slots;
+    const unsigned now = warm->capacity;
     const unsigned next = now == 0 ? FIRST_CAPACITY : now * 2;
-    return next < most ? next : most;
+    warm->filled_last = refill;
+    return next < most ? next : now > most ? now : most;
 }
 
 /* Slot of the bin's NULL, for a capacity. */
@@ -27,7 +30,7 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls) {
         return NULL;
     }
     /* Half full: room for what is freed next. The lowest address goes on top. */
-    const unsigned capacity = grown_capacity(heap, cls);
+    const unsigned capacity = next_capacity(&heap->warm[cls], cls, true);
     void *blocks[HKM_BIN_SLOTS];
     const size_t want = (capacity + 1) / 2;
     size_t n = hkm_slab_take(slab, blocks, want);
@@ -77,7 +80,7 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     struct hkm_warm *warm = &heap->warm[cls];
     const unsigned before = warm->capacity;
-    const unsigned after = grown_capacity(heap, cls);
+    const unsigned after = next_capacity(warm, cls, false);
     if (before == 0) {
         warm->capacity = (uint8_t)after;
         heap->top[cls] = bottom_of(heap, cls, after);
@@ -119,6 +122,7 @@ void hkm_cache_release(struct hkm_heap *heap) {
         give_back(heap, cls, bottom + 1, (size_t)(heap->top[cls] - bottom));
         hkm_warm_release(heap, cls);
         warm->capacity = 0;
+        warm->filled_last = false;
         heap->top[cls] = &hkm_no_bin[LAST_SLOT];
     }
 }

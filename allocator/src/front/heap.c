@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "front/cache.h"
 #include "os/sys.h"
@@ -61,6 +62,7 @@ static struct hkm_heap *heap_take(void) {
             for (unsigned i = 0; i < HKM_BINS; i++) {
                 heap->top[i] = NO_BIN;
             }
+            memcpy(heap->class_by_16, hkm_class_by_16, sizeof heap->class_by_16);
             heap->next = all_heaps;
             all_heaps = heap;
             hkm_count(HKM_HEAP_CREATED, 1);

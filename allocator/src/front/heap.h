@@ -29,11 +29,13 @@ struct hkm_slab;
  */
 struct hkm_heap {
     void **top[HKM_BINS];
+    uint8_t class_by_16[HKM_SMALL_MAX / 16 + 1]; /* as hkm_class_by_16, at hand */
     struct hkm_warm {
         struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
         uint8_t slabs;
         uint8_t prefill;  /* slabs to bring in when it runs dry the next time */
         uint8_t capacity; /* of the bin, in blocks; 0: not set up */
+        bool filled_last; /* the bin's last event was a refill, not a flush */
     } warm[HKM_CLASSES];
     _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
     struct hkm_heap *next;                        /* of all heaps */
