@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,7 +130,9 @@ int run_self(const char *mode, char *output, size_t size) {
     assert_true(child >= 0);
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
         alarm(10);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* one that aborts leaves no core behind */
         execl("/proc/self/exe", "test", mode, (char *)NULL);
         _exit(127);
     }
