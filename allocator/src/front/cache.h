@@ -15,7 +15,7 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls);
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block);
 /* Gives one block straight back to its slab; for threads without a heap. Its state is already 0. */
 void hkm_cache_free_direct(void *block, unsigned cls);
-/* Gives everything back that the heap holds: its cached blocks and its warm slabs. */
-void hkm_cache_release(struct hkm_heap *heap);
+/* Lets go of the heap's warm slabs and gives its cached blocks back, but for those of up to 8 KiB with keep_small. */
+void hkm_cache_release(struct hkm_heap *heap, bool keep_small);
 
 #endif

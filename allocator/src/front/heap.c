@@ -21,7 +21,13 @@ _Thread_local struct hkm_heap *hkm_heap_self = &hkm_no_heap;
 static _Thread_local bool thread_is_ending;
 
 static pthread_mutex_t heaps_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hkm_heap *all_heaps, *idle_heaps; /* heaps are never unmapped */
+static struct hkm_heap *all_heaps; /* heaps are never unmapped */
+/* Heaps of threads that have exited. The last few keep their small cached blocks for the next threads: a program that
+ * starts threads again and again would otherwise give back and fetch the same blocks each time. Their slabs are
+ * free to be adopted all the same. */
+#define IDLE_WITH_BLOCKS 8u
+static struct hkm_heap *idle_heaps;
+static unsigned idle_count;
 static pthread_mutex_t fallback_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hkm_heap *fallback;
 
@@ -55,6 +61,7 @@ static struct hkm_heap *heap_take(void) {
     struct hkm_heap *heap = idle_heaps;
     if (heap != NULL) {
         idle_heaps = heap->next_idle;
+        idle_count--;
         hkm_count(HKM_HEAP_REUSED, 1);
     } else {
         heap = hkm_sys_mmap(sizeof *heap + HKM_CLASSES * sizeof heap->slots[0]); /* on a page, hence on a bin's border */
@@ -73,10 +80,14 @@ static struct hkm_heap *heap_take(void) {
 }
 
 static void heap_give_up(struct hkm_heap *heap) {
-    hkm_cache_release(heap);
+    pthread_mutex_lock(&heaps_lock);
+    const bool keep_small = idle_count < IDLE_WITH_BLOCKS;
+    pthread_mutex_unlock(&heaps_lock);
+    hkm_cache_release(heap, keep_small);
     pthread_mutex_lock(&heaps_lock);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
+    idle_count++;
     pthread_mutex_unlock(&heaps_lock);
 }
 

@@ -9,7 +9,7 @@ uint8_t hkm_class_by_16k[64];
 /* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth more to a thread
  * that allocates and frees in turn than to one that only does one of the two. */
 #define CACHE_BYTES 16384u
-#define LEAN_BYTES  4096u
+#define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
 
 static enum hkm_kind kind_of(uint32_t size) {

@@ -132,16 +132,11 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
     slab->cls = (uint8_t)cls;
     slab->index = (uint8_t)index;
     for (unsigned w = 0; w * 64 < class->capacity; w++) {
-        const unsigned left = class->capacity - w * 64u;
-        atomic_store_explicit(&slab->free[w], left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1,
-                              memory_order_relaxed);
+        atomic_store_explicit(&slab->free[w], hkm_slab_full_word(class->capacity, w), memory_order_relaxed);
     }
     atomic_store_explicit(&slab->owner, owner, memory_order_relaxed);
     const uint64_t before = atomic_load_explicit(&slab->control, memory_order_relaxed);
-    const uint64_t generation = (before & -HKM_GENERATION) + HKM_GENERATION;
-    atomic_store_explicit(&slab->control,
-                          hkm_control_with(generation | (HKM_COUNT_BIAS + class->capacity), HKM_SLAB_OWNED),
-                          memory_order_release);
+    atomic_store_explicit(&slab->control, hkm_control_with(before + HKM_GENERATION, HKM_SLAB_OWNED), memory_order_release);
     return slab;
 }
 
@@ -183,11 +178,11 @@ static void retire_unlinked(struct hkm_slab *slab) {
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* EMPTY, if all blocks are back and nothing else changed. */
+/* EMPTY, if all blocks are back and nothing else changed. The caller owns the slab or holds its list's lock, so nobody takes
+ * blocks meanwhile. */
 static bool empty(struct hkm_slab *slab, uint64_t control) {
-    const uint64_t full_count = (control & ~UINT64_C(0xffffffff)) | (HKM_COUNT_BIAS + slab->capacity);
-    uint64_t expected = full_count;
-    return atomic_compare_exchange_strong(&slab->control, &expected, hkm_control_with(full_count, HKM_SLAB_EMPTY));
+    return atomic_load(&slab->control) == control && hkm_slab_all_free(slab, slab->capacity) &&
+           hkm_slab_change(slab, &control, HKM_SLAB_EMPTY);
 }
 
 bool hkm_pool_retire(struct hkm_slab *slab, unsigned cls, uint64_t control) {
@@ -209,25 +204,34 @@ bool hkm_pool_retire(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     return retired;
 }
 
+static bool is_mostly_free(struct hkm_slab *slab) {
+    unsigned free_blocks = 0;
+    for (unsigned w = 0; w < hkm_slab_words(slab); w++) {
+        free_blocks += (unsigned)__builtin_popcountll(atomic_load_explicit(&slab->free[w], memory_order_relaxed));
+    }
+    return free_blocks * 4 >= slab->capacity * 3u;
+}
+
 void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     struct class_list *list = &lists[cls];
+    bool listed;
     bool all_back = false;
     pthread_mutex_lock(&list->lock);
-    if (hkm_slab_change(slab, &control, HKM_SLAB_LISTED)) {
-        const uint32_t count = hkm_control_count(control);
+    listed = hkm_slab_change(slab, &control, HKM_SLAB_LISTED);
+    if (listed) {
         atomic_fetch_add_explicit(&list->waiting, 1, memory_order_relaxed);
-        if (count * 4 < slab->capacity * 3u) {
-            slab->prev = NULL;
-            slab->next = list->first;
-            *(list->first != NULL ? &list->first->prev : &list->last) = slab;
-            list->first = slab;
-        } else {
+        if (is_mostly_free(slab)) {
             slab->next = NULL;
             slab->prev = list->last;
             *(list->last != NULL ? &list->last->next : &list->first) = slab;
             list->last = slab;
+        } else {
+            slab->prev = NULL;
+            slab->next = list->first;
+            *(list->first != NULL ? &list->first->prev : &list->last) = slab;
+            list->first = slab;
         }
-        all_back = count == slab->capacity;
+        all_back = hkm_slab_all_free(slab, slab->capacity);
     }
     pthread_mutex_unlock(&list->lock);
     if (all_back) { /* the giver of the last block saw another state and left it to us */
