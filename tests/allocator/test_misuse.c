@@ -24,10 +24,7 @@ static char *of_code(void) {
     return (char *)(uintptr_t)of_static_data;
 }
 static char *of_stack(void) {
-    static char *volatile address;
-    char local[64];
-    address = local;
-    return address;
+    return __builtin_frame_address(0);
 }
 static char *of_program_s_mapping(void) {
     return mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -77,26 +74,30 @@ static char *freed_long_ago(void) {
     }
     return blocks[5000];
 }
+static char *inside(size_t size, size_t offset) {
+    char *block = malloc(size);
+    return block + offset;
+}
 static char *inside_smallest(void) {
-    return (char *)malloc(16) + 8;
+    return inside(16, 8);
 }
 static char *inside_small(void) {
-    return (char *)malloc(100) + 16;
+    return inside(100, 16);
 }
 static char *one_into_small(void) {
-    return (char *)malloc(100) + 1;
+    return inside(100, 1);
 }
 static char *inside_middle(void) {
-    return (char *)malloc(20000) + 4096;
+    return inside(20000, 4096);
 }
 static char *eight_into_middle(void) {
-    return (char *)malloc(20000) + 8;
+    return inside(20000, 8);
 }
 static char *inside_large(void) {
-    return (char *)malloc(3 * MIB) + 2 * MIB;
+    return inside(3 * MIB, 2 * MIB);
 }
 static char *eight_into_large(void) {
-    return (char *)malloc(3 * MIB) + 8;
+    return inside(3 * MIB, 8);
 }
 
 static const struct misuse {
