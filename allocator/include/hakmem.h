@@ -55,6 +55,15 @@ size_t hak_stats_snapshot(uint64_t *values, size_t n);
 /* Prints every statistic as 'name value' lines to file descriptor fd. */
 void hak_stats_print(int fd);
 
+/* ---- Control ------------------------------------------------------------------------------------- */
+
+/* Maps up to n SuperSlabs (2 MiB each) from which blocks of size class `cls` can be served, so that they need not be mapped
+ * later. Returns how many were mapped; 0 for a class that does not exist. Classes are numbered from 1. */
+unsigned hak_ss_prewarm_class(unsigned cls, unsigned n);
+/* Number of size classes, and the bytes per block of one; 0 for a class that does not exist. */
+unsigned hak_class_count(void);
+size_t hak_class_size(unsigned cls);
+
 /* Version of the library that is running, HAKMEM_VERSION of its build. */
 const char *hak_version(void);
 

@@ -15,13 +15,15 @@
 #include "large/large.h"
 #include "os/sys.h"
 #include "superslab/arena.h"
+#include "superslab/pool.h"
 #include "superslab/superslab.h"
 #include "visibility.h"
 
 /* ---- malloc ---- */
 
-/* A block of class `cls` when the bin had none. */
-static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
+/* A block of class `cls` when the bin had none. *zero says whether it is known to read as zero. */
+static HKM_NOINLINE void *class_alloc_slow(unsigned cls, bool *zero) {
+    *zero = false;
     struct hkm_heap *heap = hkm_heap_get();
     const bool own = heap != NULL;
     if (!own && (heap = hkm_heap_fallback_lock()) == NULL) {
@@ -31,7 +33,7 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
     if (block != NULL) {
         heap->top[cls]--;
     } else {
-        block = hkm_cache_refill(heap, cls);
+        block = hkm_cache_refill(heap, cls, zero);
     }
     if (!own) {
         hkm_heap_fallback_unlock();
@@ -43,36 +45,33 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
 }
 
 static HKM_NOINLINE void *malloc_slow(size_t size) {
-    if (size > HKM_MIDDLE_MAX) {
-        bool zero;
-        return hkm_start() ? hkm_large_alloc(size, 1, &zero) : NULL;
+    bool zero;
+    if (!hkm_start()) {
+        return NULL;
     }
-    return hkm_start() ? class_alloc_slow(hkm_class_of(size)) : NULL;
+    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero) : class_alloc_slow(hkm_class_of(size), &zero);
+}
+
+/* Pops a block of the class; NULL when the bin is empty. */
+static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
+    void **const top = heap->top[cls];
+    void *const block = *top;
+    if (hkm_likely(block != NULL)) {
+        hkm_state_set(block, (unsigned)cls, arena);
+        heap->top[cls] = top - 1;
+    }
+    return block;
 }
 
 HKM_PUBLIC void *hak_malloc(size_t size) {
     struct hkm_heap *const heap = hkm_heap_self;
-    size_t cls;
+    void *block = NULL;
     if (hkm_likely(size <= HKM_SMALL_MAX)) {
-        cls = (size + 15) >> 4;
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_SMALL);
-            return block;
-        }
+        block = pop(heap, heap->class_by_16[(size + 15) >> 4], HKM_ARENA_SMALL);
     } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
-        cls = size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_MIDDLE);
-            return block;
-        }
+        block = pop(heap, hkm_class_of_middle(size), HKM_ARENA_MIDDLE);
     }
-    return malloc_slow(size);
+    return hkm_likely(block != NULL) ? block : malloc_slow(size);
 }
 
 /* ---- free ---- */
@@ -188,13 +187,19 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
-    if (bytes > HKM_MIDDLE_MAX) {
-        bool zero = false;
-        void *block = hkm_start() ? hkm_large_alloc(bytes, 1, &zero) : NULL;
-        return block == NULL || zero ? block : memset(block, 0, bytes);
+    void *block = NULL;
+    bool zero = false;
+    if (bytes <= HKM_SMALL_MAX) {
+        block = hak_malloc(bytes);
+    } else if (bytes <= HKM_MIDDLE_MAX) {
+        block = pop(hkm_heap_self, hkm_class_of_middle(bytes), HKM_ARENA_MIDDLE);
+        if (block == NULL && hkm_start()) {
+            block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
+        }
+    } else if (hkm_start()) {
+        block = hkm_large_alloc(bytes, 1, &zero);
     }
-    void *block = hak_malloc(bytes);
-    return block == NULL ? NULL : memset(block, 0, bytes);
+    return block == NULL || zero ? block : memset(block, 0, bytes);
 }
 
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
@@ -287,6 +292,20 @@ HKM_PUBLIC int hak_posix_memalign(void **out, size_t alignment, size_t size) {
 
 HKM_PUBLIC const char *hak_version(void) {
     return HAKMEM_VERSION;
+}
+
+/* ---- control ---- */
+
+HKM_PUBLIC unsigned hak_class_count(void) {
+    return HKM_CLASSES - 1;
+}
+
+HKM_PUBLIC size_t hak_class_size(unsigned cls) {
+    return cls < HKM_CLASSES && hkm_start() ? hkm_classes[cls].size : 0;
+}
+
+HKM_PUBLIC unsigned hak_ss_prewarm_class(unsigned cls, unsigned n) {
+    return hak_class_size(cls) != 0 ? hkm_pool_prewarm(hkm_arena_of_class(cls), n) : 0;
 }
 
 /* ---- the standard names of the same functions ---- */

@@ -54,3 +54,24 @@ HKM_PUBLIC void hak_stats_print(int fd) {
         hkm_sys_write(fd, line.bytes, line.length);
     }
 }
+
+void hkm_print_warm_pool(int fd) {
+    for (unsigned cls = 1; cls < HKM_CLASSES; cls++) {
+        uint64_t hits, misses;
+        hkm_heaps_warm_stats(cls, &hits, &misses);
+        if (hits + misses == 0) {
+            continue;
+        }
+        struct hkm_text line = {.length = 0};
+        hkm_text_string(&line, "warm_pool class ");
+        hkm_text_number(&line, cls);
+        hkm_text_string(&line, " size ");
+        hkm_text_number(&line, hkm_classes[cls].size);
+        hkm_text_string(&line, " hits ");
+        hkm_text_number(&line, hits);
+        hkm_text_string(&line, " misses ");
+        hkm_text_number(&line, misses);
+        hkm_text_string(&line, "\n");
+        hkm_sys_write(fd, line.bytes, line.length);
+    }
+}

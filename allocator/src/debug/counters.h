@@ -59,6 +59,9 @@ enum hkm_counter {
 };
 #define HKM_HEAP_COUNTERS (HKM_SLAB_RETIRED + 1)
 
+/* Prints each class's warm pool hits and misses to a file descriptor. */
+void hkm_print_warm_pool(int fd);
+
 /* Process-wide part of every counter; the heaps' parts are added in a snapshot. */
 extern HKM_HIDDEN _Atomic uint64_t hkm_counters[HKM_COUNTERS];
 

@@ -16,7 +16,6 @@ struct hkm_slab;
 #define HKM_BIN_SLOTS 128u
 /* Codes of the state map that the fast paths may look up. */
 #define HKM_BINS 128u
-#define HKM_WARM_SLABS 16u
 
 /*
  * The fast paths see only `top`. Slots of class c lie in slots[c]; the bin's blocks are in the slots after its
@@ -29,11 +28,14 @@ struct hkm_slab;
  */
 struct hkm_heap {
     void **top[HKM_BINS];
+    uint8_t class_by_16[HKM_SMALL_MAX / 16 + 1]; /* as hkm_class_by_16, at hand */
     struct hkm_warm {
         struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
+        _Atomic uint32_t hits, misses; /* refills from a held slab, and others; written by the holder only */
         uint8_t slabs;
         uint8_t prefill;  /* slabs to bring in when it runs dry the next time */
         uint8_t capacity; /* of the bin, in blocks; 0: not set up */
+        bool filled_last; /* the bin's last event was a refill, not a flush */
     } warm[HKM_CLASSES];
     _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
     struct hkm_heap *next;                        /* of all heaps */
@@ -45,6 +47,14 @@ struct hkm_heap {
 extern HKM_HIDDEN struct hkm_heap hkm_no_heap;
 extern HKM_HIDDEN void *hkm_no_bin[HKM_BIN_SLOTS];
 extern HKM_HIDDEN _Thread_local struct hkm_heap *hkm_heap_self;
+
+/* Sums of the heaps' warm pool hits and misses of a class. */
+void hkm_heaps_warm_stats(unsigned cls, uint64_t *hits, uint64_t *misses);
+
+/* Adds one to a counter that only the calling thread writes. */
+static inline void hkm_count_own(_Atomic uint32_t *counter) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
 
 static inline void hkm_heap_count(struct hkm_heap *heap, enum hkm_counter counter, uint64_t n) {
     _Atomic uint64_t *value = &heap->counters[counter];
@@ -64,6 +74,9 @@ void hkm_heaps_add_counters(uint64_t *values);
 
 /* Starts the allocator if it is not started. Returns false when there is no memory for it. */
 bool hkm_start(void);
+
+/* Gives back what the heaps of exited threads still cache. */
+void hkm_heaps_trim(void);
 
 void hkm_heaps_lock(void);
 void hkm_heaps_unlock(void);

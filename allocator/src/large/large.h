@@ -15,6 +15,9 @@ size_t hkm_large_size(const void *block);
 /* Resizes a live large block, in place or by moving its pages; NULL when it would have to be copied: it is then as it was. */
 void *hkm_large_resize(void *block, size_t size);
 
+/* Gives back the pages of cached blocks that nobody has used for HAKMEM_SUPERSLAB_TTL_SEC. */
+void hkm_large_tick(void);
+
 void hkm_large_lock(void);
 void hkm_large_unlock(void);
 

@@ -19,6 +19,7 @@ struct hkm_range {
     char *base;
     size_t size; /* bytes, whole pages */
     enum hkm_range_state state;
+    uint64_t freed_ns; /* in a set: when it was put there */
     struct hkm_range *same_start, *same_end; /* chains of the two indexes */
     struct hkm_range *bin_next, *bin_prev;   /* in a set: of about the same size */
     struct hkm_range *newer, *older;         /* in a set: by age */

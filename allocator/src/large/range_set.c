@@ -46,7 +46,7 @@ void hkm_range_set_remove(struct hkm_range_set *set, struct hkm_range *range) {
     set->count--;
 }
 
-struct hkm_range *hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range) {
+void hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range, uint64_t now_ns) {
     struct hkm_range *before = hkm_range_before(range->base);
     struct hkm_range *after = hkm_range_at(range->base + range->size);
     if (before != NULL && before->state == set->state) {
@@ -62,8 +62,8 @@ struct hkm_range *hkm_range_set_put(struct hkm_range_set *set, struct hkm_range 
         hkm_range_delete(after);
         hkm_range_move(range, range->base, size);
     }
+    range->freed_ns = now_ns;
     insert(set, range);
-    return range;
 }
 
 struct hkm_range *hkm_range_set_find(const struct hkm_range_set *set, size_t size) {

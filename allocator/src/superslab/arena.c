@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "os/sys.h"
+#include "policy/settings.h"
 #include "superslab/superslab.h"
 
 /* Limits of an arena: a terabyte of blocks. */
@@ -115,7 +116,7 @@ struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
         const unsigned bit = (unsigned)__builtin_ctzll(arena_places[arena].places[word]);
         const size_t number = word * 64 + bit;
         char *const base = (char *)a->base + number * HKM_SUPERSLAB_SIZE;
-        if (!hkm_sys_mmap_at(base, HKM_SUPERSLAB_SIZE)) {
+        if (hkm_settings.superslab && !hkm_sys_mmap_at(base, HKM_SUPERSLAB_SIZE)) {
             if (errno == EEXIST) { /* somebody mapped here by address: never ours again */
                 arena_places[arena].places[word] &= ~(UINT64_C(1) << bit);
                 continue;
@@ -135,13 +136,21 @@ struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
 void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
     const unsigned arena = superslab->arena;
     const size_t word = superslab->number / 64;
-    if (!hkm_sys_munmap(superslab->base, HKM_SUPERSLAB_SIZE)) {
+    if (hkm_settings.superslab && !hkm_sys_munmap(superslab->base, HKM_SUPERSLAB_SIZE)) {
         return; /* too many mappings: the place stays ours and unused */
     }
+    /* its part of the state map, too, is all zero now */
+    hkm_sys_madvise_dontneed(hkm_arenas[arena].state + superslab->number * granules_per_superslab(arena),
+                             granules_per_superslab(arena));
+    superslab->base = NULL;
     arena_places[arena].places[word] |= UINT64_C(1) << (superslab->number % 64);
     if (word < arena_places[arena].first) {
         arena_places[arena].first = word;
     }
+}
+
+size_t hkm_arena_places(unsigned arena) {
+    return arena_places[arena].groups * GROUP;
 }
 
 struct hkm_superslab *hkm_superslab_of(const void *address, unsigned arena) {

@@ -71,6 +71,8 @@ bool hkm_arenas_init(void);
 struct hkm_superslab *hkm_arena_map_superslab(unsigned arena);
 /* Gives a SuperSlab's memory and address range back. The caller holds the pool's lock. */
 void hkm_arena_unmap_superslab(struct hkm_superslab *superslab);
+/* Number of places of the arena that have descriptors; one that is not mapped has base NULL. */
+size_t hkm_arena_places(unsigned arena);
 /* Descriptor of the SuperSlab that holds an address for which hkm_state_of is true. */
 struct hkm_superslab *hkm_superslab_of(const void *address, unsigned arena);
 

@@ -2,11 +2,14 @@
 #include "superslab/classes.h"
 
 struct hkm_class hkm_classes[HKM_CLASSES];
+uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
-/* A thread's cache holds at most this many bytes of a class, but always a block or two. */
+/* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth more to a thread
+ * that allocates and frees in turn than to one that only does one of the two. */
 #define CACHE_BYTES 16384u
+#define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
 
 static enum hkm_kind kind_of(uint32_t size) {
@@ -19,18 +22,20 @@ static enum hkm_kind kind_of(uint32_t size) {
     return size <= 65536 ? HKM_KIND_64K : HKM_KIND_1M;
 }
 
+static uint8_t slots_of(uint32_t size, uint32_t bytes) {
+    const uint32_t least = size <= 65536 ? 2 : 1;
+    const uint32_t slots = bytes / size;
+    return (uint8_t)(slots < least ? least : slots > CACHE_SLOTS ? CACHE_SLOTS : slots);
+}
+
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
-    uint32_t slots = CACHE_BYTES / size;
-    slots = slots > CACHE_SLOTS ? CACHE_SLOTS : slots;
-    if (slots < 2) {
-        slots = size <= 65536 ? 2 : 1;
-    }
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
         .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
         .kind = (uint8_t)kind,
-        .cache_slots = (uint8_t)slots,
+        .cache_slots = slots_of(size, CACHE_BYTES),
+        .lean_slots = slots_of(size, LEAN_BYTES),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
 }
@@ -39,8 +44,12 @@ void hkm_classes_init(void) {
     unsigned cls = 1;
     uint32_t size = 0;
     while (size < HKM_SMALL_MAX) {
-        size += 16;
-        define(cls++, size);
+        size += size < 256 ? 16 : size < 512 ? 32 : 64;
+        define(cls, size);
+        for (uint32_t i = size / 16; i > 0 && hkm_class_by_16[i] == 0; i--) {
+            hkm_class_by_16[i] = (uint8_t)cls;
+        }
+        cls++;
     }
     while (size < HKM_MIDDLE_MAX) {
         /* the step is the last power of two divided by 8, or by 4 from 8 KiB on */

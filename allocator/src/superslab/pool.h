@@ -22,8 +22,15 @@ void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control);
 /* Retires a slab all of whose blocks are back, if that is still so: LISTED ones leave their list. An OWNED slab may be
  * passed by its owner only, after it left the warm pool. Returns whether it was retired. */
 bool hkm_pool_retire(struct hkm_slab *slab, unsigned cls, uint64_t control);
-/* Evicts from the LRU what is past its time. */
+/* Gives memory back that nobody has used for the LRU's time: kept SuperSlabs, and the pages of EMPTY slabs in others. The pool
+ * does it by itself, four times in that time, when slabs come and go. */
 void hkm_pool_tick(void);
+/* The same, if it is time for it; when a thread exits. */
+void hkm_pool_tick_if_due(void);
+/* Prints one line for each SuperSlab in use or kept to file descriptor fd. */
+void hkm_pool_print(int fd);
+/* Maps up to n SuperSlabs of an arena for later; returns how many there was memory for. */
+unsigned hkm_pool_prewarm(unsigned arena, unsigned n);
 
 /* Locks every lock of the pool before a fork, and unlocks them after it in parent and child. */
 void hkm_pool_lock_all(void);
