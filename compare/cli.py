@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver, sweep
+from compare import driver, extra, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
@@ -54,6 +54,7 @@ class Options:
     slots: int | None
     batch: int | None
     limit: int | None
+    extra: tuple[str, ...]
     trials: int
     allocators: tuple[str, ...] | None
     paths: tuple[str, ...]
@@ -180,6 +181,16 @@ def _parser() -> _Parser:
         metavar="N",
         help=f"timed processes per allocator and scenario ({DEFAULT_TRIALS})",
     )
+    add(
+        "--memory",
+        action="store_true",
+        help=f"also resident memory over time, in {extra.TRIALS} more processes per allocator",
+    )
+    add(
+        "--latency",
+        action="store_true",
+        help=f"also the time of each single call, in {extra.TRIALS} more processes per allocator",
+    )
     add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
     add(
         "--timeout",
@@ -250,9 +261,9 @@ def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
-    given, extra = parser.parse_known_args(argv)
-    if extra:
-        word = extra[0]
+    given, unknown = parser.parse_known_args(argv)
+    if unknown:
+        word = unknown[0]
         if not word.startswith("-"):
             raise UsageError(f"'{word}': no option takes it; --help shows what can be said")
         known = [option for option in parser._option_string_actions if option != "--check-args"]
@@ -279,6 +290,7 @@ def parse(argv: Sequence[str]) -> Options:
         slots=given.slots,
         batch=given.batch,
         limit=given.limit,
+        extra=tuple(purpose for purpose in extra.PURPOSES if getattr(given, purpose)),
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
         paths=tuple(given.allocator),

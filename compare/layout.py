@@ -12,6 +12,11 @@ class Layout:
     driver: Path
     results: Path
 
+    @property
+    def latency(self) -> Path:
+        """The driver that times each call."""
+        return self.driver.with_name("hkl-latency")
+
     @staticmethod
     def of_checkout() -> "Layout":
         """The checkout that this module is part of."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import driver, perf, plan, preload, storage
+from compare import driver, extra, perf, plan, preload, storage
 from compare.allocators import (
     Allocator,
     choose,
@@ -100,7 +100,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         _check_in_effect(allocator, environment, layout)
     perf_path = perf.find()
     arms = plan.arms_of(chosen, _baseline(options.baseline, chosen), layout.root)
-    return plan.run_json(
+    run = plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         argv=argv,
         seed=(
@@ -115,6 +115,8 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         facts=facts(layout, perf_path),
         environment=environment,
     )
+    run["plan"] += extra.plan(run, options.extra)
+    return run
 
 
 def _baseline(asked: str | None, chosen: Sequence[Allocator]) -> str:

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compare import driver, perf
+from compare.extra import SAMPLE_EVERY_S, MemoryWatch
 from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.plan import Json
@@ -115,7 +116,9 @@ def _measure(
     """Runs the process; returns how it ended and what it measured ({} unless 'ok')."""
     record_path, said_path, counts_path = (scratch / name for name in ("record", "said", "counts"))
     events = _events(run, entry) if bench.perf else []
-    line = driver.command(bench.layout.driver, cell["scenario"], cell["params"])
+    program = bench.layout.latency if entry["purpose"] == "latency" else bench.layout.driver
+    watch = MemoryWatch(program.name) if entry["purpose"] == "memory" else None
+    line = driver.command(program, cell["scenario"], cell["params"])
     timeline = None
     if cell["params"]["iters"] + cell["params"]["warmup"] > driver.TIMELINE_INLINE:
         timeline = f"timelines/{entry['trial']}.u64"
@@ -134,7 +137,12 @@ def _measure(
     environment = [f"{key}={value}" for key, value in _environment(run, entry, arm).items()]
     try:
         end = _run_process(
-            [*prefix, _ENV, "-i", *environment, *line], fds, run["timeout_s"], bench, said_path
+            [*prefix, _ENV, "-i", *environment, *line],
+            fds,
+            run["timeout_s"],
+            bench,
+            said_path,
+            watch,
         )
     finally:
         for fd in fds:
@@ -149,6 +157,9 @@ def _measure(
         return _End("error", "the driver's record is not a JSON object"), {}
     if measured.get("timeline_file") is not None:
         measured["timeline_file"] = timeline
+    if watch is not None:
+        measured["memory_file"] = f"memory/{entry['trial']}.csv"
+        watch.write(bench.folder / measured["memory_file"])
     if events:
         counts = perf.parse(counts_path.read_text(encoding="utf-8", errors="replace"), events)
         counts |= {
@@ -164,7 +175,7 @@ def _measure(
 
 def _events(run: Json, entry: Json) -> list[str]:
     """The events of this trial: system calls are traced in 'count' trials only."""
-    if run["counters"]["mode"] != "perf":
+    if run["counters"]["mode"] != "perf" or entry["purpose"] not in ("time", "count"):
         return []
     return [
         event
@@ -182,7 +193,12 @@ def _environment(run: Json, entry: Json, arm: Json) -> dict[str, str]:
 
 
 def _run_process(
-    command: Sequence[str], fds: Sequence[int], timeout_s: float, bench: Bench, said_path: Path
+    command: Sequence[str],
+    fds: Sequence[int],
+    timeout_s: float,
+    bench: Bench,
+    said_path: Path,
+    watch: MemoryWatch | None,
 ) -> _End:
     """Runs `command` in a process group of its own to its end, or to the time limit."""
     with said_path.open("wb") as said:
@@ -196,7 +212,7 @@ def _run_process(
             pass_fds=fds,
             start_new_session=True,
         )
-    in_time = _wait(process.pid, timeout_s, bench.interrupt.fd)
+    in_time = _wait(process.pid, timeout_s, bench.interrupt.fd, watch)
     # The group still exists: its leader has not been reaped. Nothing of a trial may outlive it.
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -207,14 +223,22 @@ def _run_process(
     return _fate(process.returncode, said_path.read_text(encoding="utf-8", errors="replace"))
 
 
-def _wait(pid: int, timeout_s: float, wake_fd: int) -> bool:
-    """Waits without using the processor. False when neither the end nor a signal came in time."""
+def _wait(pid: int, timeout_s: float, wake_fd: int, watch: MemoryWatch | None) -> bool:
+    """Waits without using the processor, or while watching. False when neither the end nor a signal
+    came in time."""
     pid_fd = os.pidfd_open(pid)
     try:
         poller = select.poll()
         poller.register(pid_fd, select.POLLIN)
         poller.register(wake_fd, select.POLLIN)
-        return bool(poller.poll(timeout_s * 1000))
+        if watch is None:
+            return bool(poller.poll(timeout_s * 1000))
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            watch.look(pid)
+            if poller.poll(SAMPLE_EVERY_S * 1000):
+                return True
+        return False
     finally:
         os.close(pid_fd)
 

@@ -1,5 +1,8 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
-HARNESS_BIN := $(BUILD)/hkl-driver
+# hkl-latency: the same objects, linked so that each call of the allocator is timed (harness/latency/).
+HARNESS_BIN := $(BUILD)/hkl-driver $(BUILD)/hkl-latency
+
+comma := ,
 
 HARNESS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/*.c) $(wildcard scenarios/*.c))) \
                $(BUILD)/harness/gbench.o
@@ -22,7 +25,12 @@ $(BUILD)/harness/gbench.o: harness/gbench.cc
 	$(CXX) $(HARNESS_CXXFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # -z now: symbols are bound at start-up, not inside the cold window.
-$(HARNESS_BIN): $(HARNESS_OBJ)
-	$(CXX) -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $^ -lbenchmark -ldl -o $@
+HARNESS_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
 
--include $(HARNESS_OBJ:.o=.d)
+$(BUILD)/hkl-driver: $(HARNESS_OBJ) $(BUILD)/harness/latency/off.o
+	$(CXX) $(HARNESS_LDFLAGS) $^ -lbenchmark -ldl -o $@
+
+$(BUILD)/hkl-latency: $(HARNESS_OBJ) $(BUILD)/harness/latency/wrap.o
+	$(CXX) $(HARNESS_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free) $^ -lbenchmark -ldl -o $@
+
+-include $(HARNESS_OBJ:.o=.d) $(wildcard $(BUILD)/harness/latency/*.d)

@@ -17,7 +17,7 @@ DRIVER_FIELDS = [
     "scenario", "params", "windows", "timeline_ns", "timeline_file", "latency",
     "rss", "maps", "stats", "stats_total", "noise",
 ]  # fmt: skip
-OPTIONAL_FIELDS = ["limit"]
+OPTIONAL_FIELDS = ["limit", "live_bytes"]
 
 
 def record_schema():
