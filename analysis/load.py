@@ -35,8 +35,8 @@ WINDOW_FIELDS = (
     "user_ns",
     "sys_ns",
 )
-RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib")
-MAPS_FIELDS = ("start", "steady", "end")
+RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib", "after_kib")
+MAPS_FIELDS = ("start", "steady", "end", "after")
 NOISE_FIELDS = ("steal_ticks", "migrations", "load1")
 
 # A reading of 0 ns means "shorter than the clock's tick of 1 ns"; half a tick keeps its logarithm
@@ -77,9 +77,10 @@ class Run:
 
     `trials` has one row for each finished trial. Its columns: trial, purpose, cell, block, order,
     arm, status, error; WINDOW_iters, _ops, _ns, _ns_per_op, _minflt, ... for WINDOW in cold,
-    warmup, steady; rss_*_kib; maps_*; steal_ticks, migrations, load1 (NaN where null); and as
-    objects: times (ns per operation of each iteration, cold first; empty where not measured),
-    steady (the part of it in the steady window), perf, syscalls, stats, stats_total (dict or None).
+    warmup, steady; rss_*_kib; maps_*; live_bytes; steal_ticks, migrations, load1 (NaN where null);
+    and as objects: times (ns per operation of each iteration, cold first; empty where not
+    measured), steady (the part of it in the steady window), perf, syscalls, stats, stats_total,
+    latency, limit (dict or None), memory_file (or None).
     """
 
     folder: Path
@@ -228,6 +229,9 @@ def _row(folder: Path, where: str, record: dict[str, Any], cell: int) -> dict[st
             row[prefix + field] = _number(values.get(field))
     for field in ("perf", "syscalls", "stats", "stats_total"):
         row[field] = record[field]
+    for field in ("latency", "limit", "memory_file"):
+        row[field] = record.get(field)
+    row["live_bytes"] = _number(record.get("live_bytes"))
     row["times"], row["steady"] = _times(folder, where, record)
     return row
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from analysis import figures, noise, plots, statistics, steady, table
+from analysis import figures, latency, noise, plots, statistics, steady, table
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
@@ -141,6 +141,7 @@ def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
         "syscalls": table.syscalls_grid(cell),
         "perf": table.perf_grid(cell),
         "memory": table.memory_grid(cell),
+        "latency": latency.grid(summary, cell),
         "states": table.states_grid(cell),
         "stats": [(title, grid) for title, grid in stats if grid.rows],
         "disturbed": disturbed,
