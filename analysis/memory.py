@@ -56,27 +56,30 @@ def draw_timeline(summary: Summary, styles: dict[str, Style]) -> Figure | None:
     figure, axes = plots.panels([3.1] * len(cells))
     for cell, axis in zip(cells, axes):
         curves = watched[cell.cell.index]
+        drawn: set[str] = set()
         for arm, samples in curves:
             style = styles[arm.arm.arm]
+            first = arm.arm.arm not in drawn
+            drawn.add(arm.arm.arm)
             axis.plot(
                 samples[:, 0],
                 samples[:, 1],
                 color=style.colour,
                 linestyle=style.line,
-                linewidth=1.2,
-                alpha=0.8,
+                linewidth=1.2 if first else 0.8,
+                alpha=0.9 if first else 0.3,
                 drawstyle="steps-post",
             )
             axis.plot(*samples[-1], color=style.colour, **plots.marker(style, 5))
         axis.set_xlim(left=0)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.08 * max(samples[:, 1].max() for _, samples in curves))
         axis.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
         axis.set_xlabel(
-            "seconds since the process began; a line for each process, a mark at its end"
+            "seconds since the process began; a line for each process, one bold, a mark at its end"
         )
         axis.set_ylabel("resident memory, MiB")
         plots.title(cell, axis)
-        shown = [arm for arm in cell.arms if any(arm is other for other, _ in curves)]
+        shown = [arm for arm in cell.arms if arm.arm.arm in drawn]
         plots.legend(axis, [plots.handle(arm, styles[arm.arm.arm]) for arm in shown])
     return figure
 
