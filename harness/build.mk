@@ -1,6 +1,7 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
 # hkl-latency: the same objects, linked so that each call of the allocator is timed (harness/latency/).
-HARNESS_BIN := $(BUILD)/hkl-driver $(BUILD)/hkl-latency
+# hkl-micro: micro-benchmarks of single calls (harness/micro/).
+HARNESS_BIN := $(BUILD)/hkl-driver $(BUILD)/hkl-latency $(BUILD)/hkl-micro
 
 comma := ,
 
@@ -33,4 +34,10 @@ $(BUILD)/hkl-driver: $(HARNESS_OBJ) $(BUILD)/harness/latency/off.o
 $(BUILD)/hkl-latency: $(HARNESS_OBJ) $(BUILD)/harness/latency/wrap.o
 	$(CXX) $(HARNESS_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free) $^ -lbenchmark -ldl -o $@
 
--include $(HARNESS_OBJ:.o=.d) $(wildcard $(BUILD)/harness/latency/*.d)
+MICRO_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/micro/*.c))) \
+             $(BUILD)/harness/fail.o $(BUILD)/harness/gbench.o
+
+$(BUILD)/hkl-micro: $(MICRO_OBJ)
+	$(CXX) $(HARNESS_LDFLAGS) $^ -lbenchmark -ldl -o $@
+
+-include $(HARNESS_OBJ:.o=.d) $(MICRO_OBJ:.o=.d) $(wildcard $(BUILD)/harness/latency/*.d)
