@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver, extra, sweep
+from compare import driver, extra, micro, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
@@ -21,6 +21,7 @@ DEFAULT_TIMEOUT_S = 120.0
 _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
 _MAX_THREADS = 4096
+_OF_SCENARIOS = ("scenario", "iters", "warmup", "threads", "slots", "batch", "limit", "seed")
 
 _EPILOG = """\
 examples:
@@ -29,6 +30,7 @@ examples:
   ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
   ./run.sh --scenario larson --threads 1,2,4   a sweep, with a plot of how it scales
+  ./run.sh --micro --size 16..4K -- --benchmark_min_time=0.1
   ./run.sh --resume results/latest             go on with an interrupted run
 
 A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
@@ -45,6 +47,8 @@ class Options:
     list: bool
     check_args: bool
     resume: str | None
+    micro: tuple[str, ...] | None
+    gbench_flags: tuple[str, ...]
     scenarios: tuple[str, ...]
     iters: int
     warmup: int | None
@@ -146,6 +150,15 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument_group("what runs").add_argument
     add("--scenario", type=_names, metavar="A,B|all", help="scenarios; --list shows them")
+    add(
+        "--micro",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="A,B",
+        help="micro-benchmarks of single calls by Google Benchmark (all of them), by --size;"
+        " what follows -- are the library's own flags",
+    )
     add(
         "--allocators",
         type=_names,
@@ -258,10 +271,19 @@ def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
             )
 
 
+def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
+    """What belongs to scenarios does not go with --micro."""
+    for name in (*_OF_SCENARIOS, *extra.PURPOSES):
+        if given[name] != parser.get_default(name):
+            raise UsageError(f"--{name}: does not go with --micro")
+
+
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
-    given, unknown = parser.parse_known_args(argv)
+    split = list(argv).index("--") if "--" in argv else len(argv)
+    given, unknown = parser.parse_known_args(argv[:split])
+    flags = tuple(argv[split + 1 :])
     if unknown:
         word = unknown[0]
         if not word.startswith("-"):
@@ -273,14 +295,21 @@ def parse(argv: Sequence[str]) -> Options:
         )
     if given.resume is not None:
         _check_alone(parser, vars(given))
+    elif given.micro is not None:
+        _check_micro(parser, vars(given))
     elif given.scenario is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
+    if flags and given.micro is None:
+        raise UsageError(f"-- {flags[0]}: only --micro takes flags of Google Benchmark")
+    micro.check_flags(flags)
     if given.quick and given.trials is not None:
         raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
     return Options(
         list=given.list,
         check_args=given.check_args,
         resume=given.resume,
+        micro=given.micro,
+        gbench_flags=flags,
         scenarios=given.scenario or (),
         iters=given.iters or DEFAULT_ITERS,
         warmup=given.warmup,

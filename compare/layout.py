@@ -17,6 +17,11 @@ class Layout:
         """The driver that times each call."""
         return self.driver.with_name("hkl-latency")
 
+    @property
+    def micro(self) -> Path:
+        """Google Benchmark's main with the micro-benchmarks."""
+        return self.driver.with_name("hkl-micro")
+
     @staticmethod
     def of_checkout() -> "Layout":
         """The checkout that this module is part of."""

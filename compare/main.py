@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import driver, extra, perf, plan, preload, storage
+from compare import driver, extra, micro, perf, plan, preload, storage
 from compare.allocators import (
     Allocator,
     choose,
@@ -86,12 +86,15 @@ def _listing(layout: Layout) -> str:
 
 def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     """run.json of a new run, with everything checked that the options ask for."""
-    scenarios = driver.choose(options.scenarios, driver.scenarios(layout.driver))
-    cells = [
-        {"scenario": scenario.name, "params": driver.parameters(scenario, options.iters, asked)}
-        for scenario in scenarios
-        for asked in options.scenario_parameters()
-    ]
+    if options.micro is not None:
+        cells = micro.cells(options.micro, options.size, options.gbench_flags, layout)
+    else:
+        scenarios = driver.choose(options.scenarios, driver.scenarios(layout.driver))
+        cells = [
+            {"scenario": scenario.name, "params": driver.parameters(scenario, options.iters, asked)}
+            for scenario in scenarios
+            for asked in options.scenario_parameters()
+        ]
     if options.out is not None:  # a quick refusal; checked again when it is made
         storage.check_new(_folder(options, layout))
     chosen = choose(options.allocators, options.paths, load_table(), layout.root)
@@ -110,12 +113,20 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         arms=arms,
         cells=cells,
         trials=options.trials,
-        counters=perf.off() if options.counters == "none" else perf.probe(perf_path),
+        counters=(
+            perf.off()
+            if options.counters == "none" or options.micro is not None
+            else perf.probe(perf_path)
+        ),
         timeout_s=options.timeout_s,
         facts=facts(layout, perf_path),
         environment=environment,
     )
     run["plan"] += extra.plan(run, options.extra)
+    if options.micro is not None:
+        run["tools"][layout.micro.name] = sha256_of(layout.micro)
+    if "latency" in options.extra:
+        run["tools"][layout.latency.name] = sha256_of(layout.latency)
     return run
 
 
@@ -139,9 +150,9 @@ def _folder(options: Options, layout: Layout) -> Path:
     """Absolute path of the new run's folder."""
     if options.out is not None:
         return Path(os.path.realpath(options.out))
-    names = "+".join(options.scenarios)
+    names = "+".join(options.scenarios if options.micro is None else ("micro", *options.micro))
     if len(names) > _LONGEST_NAME:
-        names = f"{len(options.scenarios)}-scenarios"
+        names = f"{names.count('+') + 1}-scenarios"
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{names}"
     folder = layout.results / stem
     number = 2
@@ -156,6 +167,9 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
     option = f"--resume {folder}"
     files = [(arm["title"], arm["lib"], arm["sha256"]) for arm in run["arms"] if arm["lib"]]
     files.append(("the driver", str(layout.driver), run["tools"].get("driver_sha256")))
+    for program in (layout.latency, layout.micro):
+        if program.name in run["tools"]:
+            files.append((program.name, str(program), run["tools"][program.name]))
     for title, path, recorded in files:
         try:
             now = sha256_of(layout.root / path)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import driver, perf
+from compare import driver, micro, perf
 from compare.extra import SAMPLE_EVERY_S, MemoryWatch
 from compare.interrupt import Interrupt
 from compare.layout import Layout
@@ -99,7 +99,8 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
     }
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
-        end, measured = _measure(run, entry, arm, cell, bench, Path(scratch))
+        measure = _measure_micro if "micro" in cell else _measure
+        end, measured = measure(run, entry, arm, cell, bench, Path(scratch))
     record["elapsed_s"] = round(time.monotonic() - begin, 6)
     measured_record = {**record, **measured}
     if end.status == "ok":
@@ -171,6 +172,25 @@ def _measure(
         measured["perf"] = own
         measured["syscalls"] = calls if entry["purpose"] == "count" else None
     return end, measured
+
+
+def _measure_micro(
+    run: Json, entry: Json, arm: Json, cell: Json, bench: Bench, scratch: Path
+) -> tuple[_End, Json]:
+    """Runs a micro-benchmark once; as _measure."""
+    kept = f"gbench/{entry['trial']}.json"
+    (bench.folder / "gbench").mkdir(exist_ok=True)
+    environment = [f"{key}={value}" for key, value in _environment(run, entry, arm).items()]
+    line = micro.command(bench.layout, cell, bench.folder / kept)
+    end = _run_process(
+        [_ENV, "-i", *environment, *line], (), run["timeout_s"], bench, scratch / "said", None
+    )
+    if end.status != "ok":
+        return end, {}
+    try:
+        return end, {**micro.measured(bench.folder / kept, cell["params"]), "gbench_file": kept}
+    except ValueError as error:
+        return _End("error", one_line(str(error))), {}
 
 
 def _events(run: Json, entry: Json) -> list[str]:
