@@ -1,15 +1,18 @@
 /*
- * The entry points, and the fast paths of malloc and free. A request is routed by its size: small and middle ones to the
- * unified cache, larger ones to the large path. A pointer is routed by the state map.
+ * The entry points, and the fast paths of malloc and free. A request is routed by its size: small
+ * and middle ones to the unified cache, larger ones to the large path. A pointer is routed by the
+ * state map.
  *
- * The fast paths are written for their instruction count: no check for start-up, for "is this thread known", for
- * NULL or for misuse that is not also the check that they need anyway (front/heap.h, superslab/arena.h).
+ * The fast paths are written for their instruction count: no check for start-up, for "is this
+ * thread known", for NULL or for misuse that is not also the check that they need anyway
+ * (front/heap.h, superslab/arena.h).
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "debug/misuse.h"
+#include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
 #include "large/large.h"
@@ -29,11 +32,14 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls, bool *zero) {
     if (!own && (heap = hkm_heap_fallback_lock()) == NULL) {
         return NULL;
     }
-    void *block = *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
+    void *block =
+        *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
     if (block != NULL) {
         heap->top[cls]--;
     } else {
+        HKM_TIMED_BEGIN;
         block = hkm_cache_refill(heap, cls, zero);
+        HKM_TIMED_END(REFILL);
     }
     if (!own) {
         hkm_heap_fallback_unlock();
@@ -49,7 +55,8 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero) : class_alloc_slow(hkm_class_of(size), &zero);
+    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero)
+                                 : class_alloc_slow(hkm_class_of(size), &zero);
 }
 
 /* Pops a block of the class; NULL when the bin is empty. */
@@ -84,16 +91,19 @@ static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, 
         const struct hkm_slab *slab = hkm_slab_of(superslab, pointer);
         const size_t offset = (size_t)((const char *)pointer - slab->base);
         if (slab->block_size != 0 && offset < (size_t)slab->block_size * slab->capacity) {
-            what = offset % slab->block_size == 0 ? "double free" : "points into the middle of a block";
+            what = offset % slab->block_size == 0 ? "double free"
+                                                  : "points into the middle of a block";
         }
     }
     hkm_misuse(function, pointer, what);
 }
 
-/* Frees what the state map does not show as an allocated small or middle block: a large block, or misuse. */
+/* Frees what the state map does not show as an allocated small or middle block: a large block, or
+ * misuse. */
 static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
-        const uintptr_t granule = ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
+        const uintptr_t granule =
+            ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
         if (granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed)) {
             misuse_in_arena(function, pointer, arena);
             return;
@@ -117,12 +127,15 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
         errno = saved;
         return;
     }
-    void **const top = heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
+    void **const top =
+        heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
     if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
         *top = block;
         heap->top[cls] = top;
     } else {
+        HKM_TIMED_BEGIN;
         hkm_cache_flush_and_put(heap, cls, block);
+        HKM_TIMED_END(FLUSH);
     }
     errno = saved;
 }

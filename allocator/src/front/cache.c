@@ -10,8 +10,9 @@
 #define FIRST_CAPACITY 8u
 #define LAST_SLOT      (HKM_BIN_SLOTS - 1)
 
-/* What the bin is about to hold. A bin that is both emptied and filled doubles from a small start, and keeps half of its
- * blocks, or of its room, for what comes next. One that only goes one way stays small, and goes all the way. */
+/* What the bin is about to hold. A bin that is both emptied and filled doubles from a small start,
+ * and keeps half of its blocks, or of its room, for what comes next. One that only goes one way
+ * stays small, and goes all the way. */
 struct plan {
     unsigned capacity;
     unsigned blocks; /* to bring in, or to give back */
@@ -64,8 +65,8 @@ static struct hkm_slab *slab_of_block(const void *block, unsigned cls) {
     return hkm_slab_of(hkm_superslab_of(block, hkm_arena_of_class(cls)), block);
 }
 
-/* Gives blocks[0 .. n-1], all of one class, back to their slabs: one atomic step for all that share a word of
- * free bits. */
+/* Gives blocks[0 .. n-1], all of one class, back to their slabs: one atomic step for all that share
+ * a word of free bits. */
 static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t n) {
     while (n > 0) {
         struct hkm_slab *slab = slab_of_block(blocks[0], cls);
@@ -105,7 +106,8 @@ void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
         memmove(bottom, bottom_of(heap, cls, before), (before + 1) * sizeof *bottom);
         heap->top[cls] = bottom + before;
     } else {
-        /* the older ones go: what was freed last is in the processor's caches and comes back first */
+        /* the older ones go: what was freed last is in the processor's caches and comes back first
+         */
         void *blocks[HKM_BIN_SLOTS];
         memcpy(blocks, bottom + 1, next.blocks * sizeof *blocks);
         memmove(bottom + 1, bottom + 1 + next.blocks, (before - next.blocks) * sizeof *bottom);

@@ -1,6 +1,7 @@
 /*
- * A thread's heap: its unified cache (cache.h), its warm pool (warm_pool.h) and its counters. Made when the thread
- * first allocates or frees, given up when it exits, then used again by another thread.
+ * A thread's heap: its unified cache (cache.h), its warm pool (warm_pool.h) and its counters. Made
+ * when the thread first allocates or frees, given up when it exits, then used again by another
+ * thread.
  */
 #ifndef HKM_FRONT_HEAP_H
 #define HKM_FRONT_HEAP_H
@@ -18,20 +19,23 @@ struct hkm_slab;
 #define HKM_BINS 128u
 
 /*
- * The fast paths see only `top`. Slots of class c lie in slots[c]; the bin's blocks are in the slots after its
- * *bottom* slot, which holds NULL, up to *top. So
+ * The fast paths see only `top`. Slots of class c lie in slots[c]; the bin's blocks are in the
+ * slots after its *bottom* slot, which holds NULL, up to *top. So
  *   - the bin is empty when *top is NULL (top is at the bottom),
- *   - it is full when top is at the last slot, that is, when the next address is a multiple of the array's size,
+ *   - it is full when top is at the last slot, that is, when the next address is a multiple of the
+ * array's size,
  *   - its capacity is set by where the bottom lies, at no cost on the fast paths.
- * Codes that stand for no class, and classes not used yet, point to hkm_no_bin's last slot, which holds NULL: empty
- * and full at once, so both fast paths leave for the slow path, and no other check for "not initialised" is needed.
+ * Codes that stand for no class, and classes not used yet, point to hkm_no_bin's last slot, which
+ * holds NULL: empty and full at once, so both fast paths leave for the slow path, and no other
+ * check for "not initialised" is needed.
  */
 struct hkm_heap {
     void **top[HKM_BINS];
     uint8_t class_by_16[HKM_SMALL_MAX / 16 + 1]; /* as hkm_class_by_16, at hand */
     struct hkm_warm {
         struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
-        _Atomic uint32_t hits, misses; /* refills from a held slab, and others; written by the holder only */
+        _Atomic uint32_t hits,
+            misses; /* refills from a held slab, and others; written by the holder only */
         uint8_t slabs;
         uint8_t prefill;  /* slabs to bring in when it runs dry the next time */
         uint8_t capacity; /* of the bin, in blocks; 0: not set up */
@@ -53,19 +57,22 @@ void hkm_heaps_warm_stats(unsigned cls, uint64_t *hits, uint64_t *misses);
 
 /* Adds one to a counter that only the calling thread writes. */
 static inline void hkm_count_own(_Atomic uint32_t *counter) {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 static inline void hkm_heap_count(struct hkm_heap *heap, enum hkm_counter counter, uint64_t n) {
     _Atomic uint64_t *value = &heap->counters[counter];
-    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
-/* The calling thread's heap, made if it has none. NULL when there is no memory or the thread's heap is gone
- * because the thread is exiting: blocks are then freed one by one (hkm_cache_free_direct) and come from the
- * fallback heap. */
+/* The calling thread's heap, made if it has none. NULL when there is no memory or the thread's heap
+ * is gone because the thread is exiting: blocks are then freed one by one (hkm_cache_free_direct)
+ * and come from the fallback heap. */
 struct hkm_heap *hkm_heap_get(void);
-/* A heap shared by threads that have none, locked until hkm_heap_fallback_unlock; NULL when there is no memory. */
+/* A heap shared by threads that have none, locked until hkm_heap_fallback_unlock; NULL when there
+ * is no memory. */
 struct hkm_heap *hkm_heap_fallback_lock(void);
 void hkm_heap_fallback_unlock(void);
 

@@ -1,6 +1,7 @@
 /*
- * See large.h. A freed block goes, pages and all, into the whale cache; what the whale cache evicts gives its pages back
- * and goes into the region cache, where its address range is found again; what that evicts is unmapped.
+ * See large.h. A freed block goes, pages and all, into the whale cache; what the whale cache evicts
+ * gives its pages back and goes into the region cache, where its address range is found again; what
+ * that evicts is unmapped.
  */
 #include "large/large.h"
 
@@ -10,6 +11,7 @@
 
 #include "debug/counters.h"
 #include "debug/misuse.h"
+#include "debug/timing.h"
 #include "large/demand.h"
 #include "large/range_set.h"
 #include "os/sys.h"
@@ -25,7 +27,8 @@ static uint64_t now_ns;
 /* Pages are given back in whole huge pages, so that none is broken up without need. */
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* A cached range may serve a smaller request whole when this little would be wasted: it saves a fragment. */
+/* A cached range may serve a smaller request whole when this little would be wasted: it saves a
+ * fragment. */
 static bool worth_splitting(size_t size, size_t needed) {
     const size_t rest = size - needed;
     return rest >= needed / 16 || rest >= (256u << 10);
@@ -40,11 +43,12 @@ static void gauges(void) {
 static void region_put(struct hkm_range *range) {
     hkm_count(HKM_REGION_PUT, 1);
     hkm_range_set_put(&regions, range, now_ns);
-    while (regions.oldest != NULL &&
-           (regions.bytes > hkm_settings.region_max_bytes || regions.count > hkm_settings.region_max_count)) {
+    while (regions.oldest != NULL && (regions.bytes > hkm_settings.region_max_bytes ||
+                                      regions.count > hkm_settings.region_max_count)) {
         struct hkm_range *old = regions.oldest;
         if (!hkm_sys_munmap(old->base, old->size)) {
-            break; /* a hole would be one mapping too many for the kernel: kept for the next request */
+            break; /* a hole would be one mapping too many for the kernel: kept for the next request
+                    */
         }
         hkm_range_set_remove(&regions, old);
         hkm_range_delete(old);
@@ -62,20 +66,22 @@ static void evict(struct hkm_range *range, size_t bytes) {
         }
     }
     if (!hkm_sys_madvise_dontneed(range->base, range->size)) {
-        memset(range->base, 0, range->size); /* locked pages stay: a region still has to read as zero */
+        memset(range->base, 0,
+               range->size); /* locked pages stay: a region still has to read as zero */
     }
     hkm_count(HKM_WHALE_EVICT, 1);
     region_put(range);
 }
 
-/* Evicts what is past its time, and the oldest above the whale cache's limit: the setting, and what was live at the
- * recent peak. */
+/* Evicts what is past its time, and the oldest above the whale cache's limit: the setting, and what
+ * was live at the recent peak. */
 static void whale_evict(void) {
-    const size_t limit = hkm_settings.whale_max_bytes + (hkm_settings.whale_learn ? hkm_demand_slack(&demand) : 0);
+    const size_t limit =
+        hkm_settings.whale_max_bytes + (hkm_settings.whale_learn ? hkm_demand_slack(&demand) : 0);
     while (whales.oldest != NULL && now_ns - whales.oldest->freed_ns >= hkm_settings.lru_ttl_ns) {
         evict(whales.oldest, SIZE_MAX);
     }
-    while (whales.bytes > limit) {
+    while (whales.oldest != NULL && whales.bytes > limit) {
         evict(whales.oldest, (whales.bytes - limit + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
     }
 }
@@ -90,7 +96,8 @@ static void trim(struct hkm_range_set *from, struct hkm_range *range, size_t siz
     }
 }
 
-/* A range of at least `size` bytes whose base is a multiple of `alignment`, in no set; *from is where it came from. */
+/* A range of at least `size` bytes whose base is a multiple of `alignment`, in no set; *from is
+ * where it came from. */
 static struct hkm_range *take(size_t size, size_t alignment, struct hkm_range_set **from) {
     const size_t needed = size + (alignment > HKM_PAGE ? alignment - HKM_PAGE : 0);
     struct hkm_range *range = hkm_range_set_find(&whales, needed);
@@ -139,7 +146,9 @@ void *hkm_large_alloc(size_t size, size_t alignment, bool *zero) {
     }
     size = page_ceil(size);
     hkm_large_lock();
+    HKM_TIMED_BEGIN;
     struct hkm_range *range = take(size, alignment, &from);
+    HKM_TIMED_END(WHALE_GET);
     if (range == NULL) {
         hkm_large_unlock();
         errno = ENOMEM;
@@ -177,10 +186,12 @@ void hkm_large_free(void *block, const char *function) {
         return;
     }
     hkm_count(HKM_LARGE_FREE, 1);
+    HKM_TIMED_BEGIN;
     hkm_count(HKM_WHALE_PUT, 1);
     hkm_demand_change(&demand, -range->size, now_ns);
     hkm_range_set_put(&whales, range, now_ns);
     whale_evict();
+    HKM_TIMED_END(WHALE_PUT);
     gauges();
     hkm_large_unlock();
 }
@@ -221,7 +232,8 @@ void *hkm_large_resize(void *block, size_t size) {
         const size_t before = range->size;
         if (size <= before) {
             if (worth_splitting(before, size)) {
-                trim(&whales, range, size); /* over its limit at most until the next block is freed */
+                trim(&whales, range,
+                     size); /* over its limit at most until the next block is freed */
             }
             result = block;
         } else if (grow_in_place(range, size)) {

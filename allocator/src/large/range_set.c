@@ -1,13 +1,15 @@
 /* See range_set.h. */
 #include "large/range_set.h"
 
-/* Ranges of the request's own bin may be too small; at most this many are looked at before the next bin. */
+/* Ranges of the request's own bin may be too small; at most this many are looked at before the next
+ * bin. */
 #define LOOK 16
 
 static unsigned bin_of(size_t size) {
     const size_t pages = size >> 12;
     const unsigned log = 63u - (unsigned)__builtin_clzll(pages);
-    const unsigned step = log >= 3 ? (unsigned)(pages >> (log - 3)) & 7u : (unsigned)(pages << (3 - log)) & 7u;
+    const unsigned step =
+        log >= 3 ? (unsigned)(pages >> (log - 3)) & 7u : (unsigned)(pages << (3 - log)) & 7u;
     const unsigned bin = log * 8 + step;
     return bin < HKM_RANGE_BINS ? bin : HKM_RANGE_BINS - 1;
 }
@@ -70,7 +72,8 @@ struct hkm_range *hkm_range_set_find(const struct hkm_range_set *set, size_t siz
     const unsigned own = bin_of(size);
     struct hkm_range *best = NULL;
     int looked = 0;
-    for (struct hkm_range *range = set->bin[own]; range != NULL && looked < LOOK; range = range->bin_next, looked++) {
+    for (struct hkm_range *range = set->bin[own]; range != NULL && looked < LOOK;
+         range = range->bin_next, looked++) {
         if (range->size >= size && (best == NULL || range->size < best->size)) {
             best = range;
         }

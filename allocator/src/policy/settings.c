@@ -53,6 +53,9 @@ static const struct {
     {"HAKMEM_WHALE_LEARN", &hkm_settings.whale_learn},
     {"HAKMEM_STATS", &hkm_settings.stats},
     {"HAKMEM_WARM_POOL_STATS", &hkm_settings.warm_pool_stats},
+#if HAKMEM_DEBUG_TIMING
+    {"HAKMEM_TIMING", &hkm_settings.timing},
+#endif
     {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
 };
 

@@ -6,8 +6,8 @@ uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
-/* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth more to a thread
- * that allocates and frees in turn than to one that only does one of the two. */
+/* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth
+ * more to a thread that allocates and frees in turn than to one that only does one of the two. */
 #define CACHE_BYTES 16384u
 #define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
@@ -46,6 +46,7 @@ void hkm_classes_init(void) {
     while (size < HKM_SMALL_MAX) {
         size += size < 256 ? 16 : size < 512 ? 32 : 64;
         define(cls, size);
+        /* cppcheck-suppress arrayIndexOutOfBoundsCond ; size is at most HKM_SMALL_MAX here */
         for (uint32_t i = size / 16; i > 0 && hkm_class_by_16[i] == 0; i--) {
             hkm_class_by_16[i] = (uint8_t)cls;
         }
@@ -79,8 +80,10 @@ unsigned hkm_class_aligned(size_t size, size_t alignment) {
     if (size > HKM_MIDDLE_MAX || alignment > HKM_MIDDLE_MAX) {
         return 0;
     }
-    /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a multiple. */
-    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES; cls++) {
+    /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a
+     * multiple. */
+    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES;
+         cls++) {
         const struct hkm_class *class = &hkm_classes[cls];
         if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {
             return cls;
