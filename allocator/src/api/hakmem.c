@@ -129,7 +129,7 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
     }
     void **const top =
         heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
+    if (!hkm_bin_may_end(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
@@ -145,7 +145,7 @@ static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0)) {
+    if (hkm_unlikely(hkm_bin_may_end(top))) {
         free_slow(block, state);
         return;
     }
