@@ -208,7 +208,7 @@ void hkm_large_free(void *block, const char *function) {
     hkm_count(HKM_LARGE_FREE, 1);
     hkm_demand_change(&demand, -range->size, now_ns);
     range->live = false;
-    if (!hkm_settings.big_cache || range->size > hkm_strategy.threshold ||
+    if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
         !hkm_big_put(range, now_ns)) {
         hkm_whale_put(range, hkm_demand_slack(&demand), now_ns);
         tick_if_due();

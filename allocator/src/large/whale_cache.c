@@ -71,8 +71,9 @@ static void evict(struct hkm_range *range, size_t bytes, uint64_t now_ns) {
     }
     hkm_range_set_put(&waiting, range, now_ns);
     hkm_count(HKM_WHALE_EVICT, 1);
-    purge_is_due |=
-        hkm_settings.whale_ring || waiting.bytes >= BATCH_BYTES || waiting.count >= BATCH_COUNT;
+    const bool keeps_none = hkm_strategy.capacity == 0 && !hkm_strategy.learn;
+    purge_is_due |= hkm_settings.whale_ring || keeps_none || waiting.bytes >= BATCH_BYTES ||
+                    waiting.count >= BATCH_COUNT;
 }
 
 static struct hkm_range *oldest(void) {
