@@ -47,8 +47,9 @@ uint64_t test_seed(void);
 size_t resident_kib(void);
 size_t count_mappings(void);
 
-/* Runs this program again as 'program mode'; returns its wait status. output (may be NULL) receives
- * its standard output as a string of at most size - 1 bytes. It is ended after ten seconds. */
+/* Runs this program again as 'program mode'; returns its wait status. output receives what it wrote
+ * to standard output and error, as a string of at most size - 1 bytes. It is ended after ten
+ * seconds. */
 int run_self(const char *mode, char *output, size_t size);
 
 #ifdef __cplusplus

@@ -1,37 +1,45 @@
 /*
- * The entry points, and the fast paths of malloc and free. A request is routed by its size: small and middle ones to the
- * unified cache, larger ones to the large path. A pointer is routed by the state map.
+ * The entry points, and the fast paths of malloc and free. A request is routed by its size: small
+ * and middle ones to the unified cache, larger ones to the large path. A pointer is routed by the
+ * state map.
  *
- * The fast paths are written for their instruction count: no check for start-up, for "is this thread known", for
- * NULL or for misuse that is not also the check that they need anyway (front/heap.h, superslab/arena.h).
+ * The fast paths are written for their instruction count: no check for start-up, for "is this
+ * thread known", for NULL or for misuse that is not also the check that they need anyway
+ * (front/heap.h, superslab/arena.h).
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "debug/misuse.h"
+#include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
 #include "large/large.h"
 #include "os/sys.h"
 #include "superslab/arena.h"
+#include "superslab/pool.h"
 #include "superslab/superslab.h"
 #include "visibility.h"
 
 /* ---- malloc ---- */
 
-/* A block of class `cls` when the bin had none. */
-static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
+/* A block of class `cls` when the bin had none. *zero says whether it is known to read as zero. */
+static HKM_NOINLINE void *class_alloc_slow(unsigned cls, bool *zero) {
+    *zero = false;
     struct hkm_heap *heap = hkm_heap_get();
     const bool own = heap != NULL;
     if (!own && (heap = hkm_heap_fallback_lock()) == NULL) {
         return NULL;
     }
-    void *block = *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
+    void *block =
+        *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
     if (block != NULL) {
         heap->top[cls]--;
     } else {
-        block = hkm_cache_refill(heap, cls);
+        HKM_TIMED_BEGIN;
+        block = hkm_cache_refill(heap, cls, zero);
+        HKM_TIMED_END(REFILL);
     }
     if (!own) {
         hkm_heap_fallback_unlock();
@@ -43,36 +51,34 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls) {
 }
 
 static HKM_NOINLINE void *malloc_slow(size_t size) {
-    if (size > HKM_MIDDLE_MAX) {
-        bool zero;
-        return hkm_start() ? hkm_large_alloc(size, 1, &zero) : NULL;
+    bool zero;
+    if (!hkm_start()) {
+        return NULL;
     }
-    return hkm_start() ? class_alloc_slow(hkm_class_of(size)) : NULL;
+    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero)
+                                 : class_alloc_slow(hkm_class_of(size), &zero);
+}
+
+/* Pops a block of the class; NULL when the bin is empty. */
+static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
+    void **const top = heap->top[cls];
+    void *const block = *top;
+    if (hkm_likely(block != NULL)) {
+        hkm_state_set(block, (unsigned)cls, arena);
+        heap->top[cls] = top - 1;
+    }
+    return block;
 }
 
 HKM_PUBLIC void *hak_malloc(size_t size) {
     struct hkm_heap *const heap = hkm_heap_self;
-    size_t cls;
+    void *block = NULL;
     if (hkm_likely(size <= HKM_SMALL_MAX)) {
-        cls = (size + 15) >> 4;
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_SMALL);
-            return block;
-        }
+        block = pop(heap, heap->class_by_16[(size + 15) >> 4], HKM_ARENA_SMALL);
     } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
-        cls = size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
-        void **const top = heap->top[cls];
-        void *const block = *top;
-        if (hkm_likely(block != NULL)) {
-            heap->top[cls] = top - 1;
-            hkm_state_set(block, (unsigned)cls, HKM_ARENA_MIDDLE);
-            return block;
-        }
+        block = pop(heap, hkm_class_of_middle(size), HKM_ARENA_MIDDLE);
     }
-    return malloc_slow(size);
+    return hkm_likely(block != NULL) ? block : malloc_slow(size);
 }
 
 /* ---- free ---- */
@@ -85,16 +91,19 @@ static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, 
         const struct hkm_slab *slab = hkm_slab_of(superslab, pointer);
         const size_t offset = (size_t)((const char *)pointer - slab->base);
         if (slab->block_size != 0 && offset < (size_t)slab->block_size * slab->capacity) {
-            what = offset % slab->block_size == 0 ? "double free" : "points into the middle of a block";
+            what = offset % slab->block_size == 0 ? "double free"
+                                                  : "points into the middle of a block";
         }
     }
     hkm_misuse(function, pointer, what);
 }
 
-/* Frees what the state map does not show as an allocated small or middle block: a large block, or misuse. */
+/* Frees what the state map does not show as an allocated small or middle block: a large block, or
+ * misuse. */
 static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
-        const uintptr_t granule = ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
+        const uintptr_t granule =
+            ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
         if (granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed)) {
             misuse_in_arena(function, pointer, arena);
             return;
@@ -118,12 +127,15 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
         errno = saved;
         return;
     }
-    void **const top = heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
+    void **const top =
+        heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
+    if (!hkm_bin_may_end(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
+        HKM_TIMED_BEGIN;
         hkm_cache_flush_and_put(heap, cls, block);
+        HKM_TIMED_END(FLUSH);
     }
     errno = saved;
 }
@@ -133,7 +145,7 @@ static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0)) {
+    if (hkm_unlikely(hkm_bin_may_end(top))) {
         free_slow(block, state);
         return;
     }
@@ -188,13 +200,19 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
-    if (bytes > HKM_MIDDLE_MAX) {
-        bool zero = false;
-        void *block = hkm_start() ? hkm_large_alloc(bytes, 1, &zero) : NULL;
-        return block == NULL || zero ? block : memset(block, 0, bytes);
+    void *block = NULL;
+    bool zero = false;
+    if (bytes <= HKM_SMALL_MAX) {
+        block = hak_malloc(bytes);
+    } else if (bytes <= HKM_MIDDLE_MAX) {
+        block = pop(hkm_heap_self, hkm_class_of_middle(bytes), HKM_ARENA_MIDDLE);
+        if (block == NULL && hkm_start()) {
+            block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
+        }
+    } else if (hkm_start()) {
+        block = hkm_large_alloc(bytes, 1, &zero);
     }
-    void *block = hak_malloc(bytes);
-    return block == NULL ? NULL : memset(block, 0, bytes);
+    return block == NULL || zero ? block : memset(block, 0, bytes);
 }
 
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
@@ -287,6 +305,20 @@ HKM_PUBLIC int hak_posix_memalign(void **out, size_t alignment, size_t size) {
 
 HKM_PUBLIC const char *hak_version(void) {
     return HAKMEM_VERSION;
+}
+
+/* ---- control ---- */
+
+HKM_PUBLIC unsigned hak_class_count(void) {
+    return HKM_CLASSES - 1;
+}
+
+HKM_PUBLIC size_t hak_class_size(unsigned cls) {
+    return cls < HKM_CLASSES && hkm_start() ? hkm_classes[cls].size : 0;
+}
+
+HKM_PUBLIC unsigned hak_ss_prewarm_class(unsigned cls, unsigned n) {
+    return hak_class_size(cls) != 0 ? hkm_pool_prewarm(hkm_arena_of_class(cls), n) : 0;
 }
 
 /* ---- the standard names of the same functions ---- */

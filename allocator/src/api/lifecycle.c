@@ -1,14 +1,19 @@
 /* What happens when the library is loaded, at a fork, and when the program ends. */
 #include <pthread.h>
 
+#include "debug/counters.h"
+#include "debug/timing.h"
 #include "front/heap.h"
 #include "hakmem.h"
 #include "large/large.h"
+#include "policy/background.h"
 #include "policy/settings.h"
+#include "superslab/arena.h"
 #include "superslab/pool.h"
 
-/* Every lock is taken before a fork, outermost first, so that the child finds none of them held by a thread that it does
- * not have. The state changes of slabs are single atomic steps and need none. */
+/* Every lock is taken before a fork, outermost first, so that the child finds none of them held by
+ * a thread that it does not have. The state changes of slabs are single atomic steps and need none.
+ */
 static void before_fork(void) {
     hkm_heaps_lock();
     hkm_pool_lock_all();
@@ -21,13 +26,28 @@ static void after_fork(void) {
     hkm_heaps_unlock();
 }
 
+static void after_fork_in_child(void) {
+    after_fork();
+    hkm_background_start();
+}
+
 __attribute__((constructor)) static void loaded(void) {
-    hkm_start();
-    pthread_atfork(before_fork, after_fork, after_fork);
+    if (hkm_start()) {
+        pthread_atfork(before_fork, after_fork, after_fork_in_child);
+        hkm_pool_prewarm(HKM_ARENA_SMALL, (unsigned)hkm_settings.prewarm);
+        hkm_background_start();
+    }
 }
 
 __attribute__((destructor)) static void ending(void) {
     if (hkm_settings.stats) {
         hak_stats_print(2);
     }
+    if (hkm_settings.warm_pool_stats) {
+        hkm_print_warm_pool(2);
+    }
+    if (hkm_settings.superslab_debug) {
+        hkm_pool_print(2);
+    }
+    hkm_timing_print(2);
 }

@@ -1,8 +1,6 @@
 /* The public face of the counters: hak_stats_* in hakmem.h, and the dump at exit. */
 #include "debug/counters.h"
 
-#include <string.h>
-
 #include "front/heap.h"
 #include "hakmem.h"
 #include "os/sys.h"
@@ -38,7 +36,9 @@ HKM_PUBLIC size_t hak_stats_snapshot(uint64_t *values, size_t n) {
         all[i] = atomic_load_explicit(&hkm_counters[i], memory_order_relaxed);
     }
     hkm_heaps_add_counters(all);
-    memcpy(values, all, (n < HKM_COUNTERS ? n : HKM_COUNTERS) * sizeof *values);
+    for (size_t i = 0; i < HKM_COUNTERS && i < n; i++) {
+        values[i] = all[i];
+    }
     return HKM_COUNTERS;
 }
 
@@ -50,6 +50,27 @@ HKM_PUBLIC void hak_stats_print(int fd) {
         hkm_text_string(&line, stats[i].name);
         hkm_text_string(&line, " ");
         hkm_text_number(&line, values[i]);
+        hkm_text_string(&line, "\n");
+        hkm_sys_write(fd, line.bytes, line.length);
+    }
+}
+
+void hkm_print_warm_pool(int fd) {
+    for (unsigned cls = 1; cls < HKM_CLASSES; cls++) {
+        uint64_t hits, misses;
+        hkm_heaps_warm_stats(cls, &hits, &misses);
+        if (hits + misses == 0) {
+            continue;
+        }
+        struct hkm_text line = {.length = 0};
+        hkm_text_string(&line, "warm_pool class ");
+        hkm_text_number(&line, cls);
+        hkm_text_string(&line, " size ");
+        hkm_text_number(&line, hkm_classes[cls].size);
+        hkm_text_string(&line, " hits ");
+        hkm_text_number(&line, hits);
+        hkm_text_string(&line, " misses ");
+        hkm_text_number(&line, misses);
         hkm_text_string(&line, "\n");
         hkm_sys_write(fd, line.bytes, line.length);
     }

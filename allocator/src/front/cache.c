@@ -4,44 +4,59 @@
 #include <string.h>
 
 #include "front/warm_pool.h"
+#include "policy/settings.h"
 #include "superslab/arena.h"
 
 #define FIRST_CAPACITY 8u
-#define LAST_SLOT      (HKM_BIN_SLOTS - 1)
 
-static unsigned grown_capacity(const struct hkm_heap *heap, unsigned cls) {
-    const unsigned most = hkm_classes[cls].cache_slots;
-    const unsigned now = heap->warm[cls].capacity;
+/* What the bin is about to hold. A bin that is both emptied and filled doubles from a small start,
+ * and keeps half of its blocks, or of its room, for what comes next. One that only goes one way
+ * stays small, and goes all the way. */
+struct plan {
+    unsigned capacity;
+    unsigned blocks; /* to bring in, or to give back */
+};
+
+static struct plan plan(struct hkm_warm *warm, unsigned cls, bool refill) {
+    const struct hkm_class *class = &hkm_classes[cls];
+    const bool one_way = warm->filled_last == refill && warm->capacity != 0;
+    const unsigned most = one_way ? class->lean_slots : class->cache_slots;
+    const unsigned now = warm->capacity;
     const unsigned next = now == 0 ? FIRST_CAPACITY : now * 2;
-    return next < most ? next : most;
+    const unsigned capacity = next < most ? next : now > most ? now : most;
+    warm->filled_last = refill;
+    return (struct plan){capacity, one_way ? capacity : (capacity + 1) / 2};
 }
 
 /* Slot of the bin's NULL, for a capacity. */
 static void **bottom_of(struct hkm_heap *heap, unsigned cls, unsigned capacity) {
-    return &heap->slots[cls][LAST_SLOT - capacity];
+    return &heap->slots[hkm_classes[cls].last_slot - capacity];
 }
 
-void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls) {
+void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
     struct hkm_slab *slab = hkm_warm_slab(heap, cls);
     if (slab == NULL) {
         return NULL;
     }
-    /* Half full: room for what is freed next. The lowest address goes on top. */
-    const unsigned capacity = grown_capacity(heap, cls);
-    void *blocks[HKM_BIN_SLOTS];
-    const size_t want = (capacity + 1) / 2;
-    size_t n = hkm_slab_take(slab, blocks, want);
-    for (slab = slab->next; slab != NULL && n < want; slab = slab->next) {
-        n += hkm_slab_take(slab, blocks + n, want - n);
+    const struct plan next = plan(&heap->warm[cls], cls, true);
+    void *blocks[HKM_BIN_MOST];
+    size_t n = hkm_slab_take(slab, blocks, next.blocks, zero);
+    for (slab = slab->next; slab != NULL && n < next.blocks; slab = slab->next) {
+        bool other;
+        n += hkm_slab_take(slab, blocks + n, next.blocks - n, &other);
     }
-    heap->warm[cls].capacity = (uint8_t)capacity;
-    void **bottom = bottom_of(heap, cls, capacity);
+    heap->warm[cls].capacity = (uint8_t)next.capacity;
+    void **bottom = bottom_of(heap, cls, next.capacity);
     *bottom = NULL;
+    /* the lowest address goes on top */
     for (size_t i = 1; i < n; i++) {
         bottom[i] = blocks[n - i];
     }
     heap->top[cls] = bottom + (n - 1);
     hkm_heap_count(heap, HKM_REFILL_BLOCKS, n);
+    if (hkm_settings.warm_slabs == 0) {
+        hkm_warm_release(heap, cls);
+    }
     return blocks[0];
 }
 
@@ -49,55 +64,60 @@ static struct hkm_slab *slab_of_block(const void *block, unsigned cls) {
     return hkm_slab_of(hkm_superslab_of(block, hkm_arena_of_class(cls)), block);
 }
 
-/* Gives blocks[0 .. n-1], all of one class, back to their slabs: one atomic step for all that share a word of
- * free bits. */
+/* Gives blocks[0 .. n-1], all of one class, back to their slabs: one atomic step for all that share
+ * a word of free bits. */
 static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t n) {
     while (n > 0) {
         struct hkm_slab *slab = slab_of_block(blocks[0], cls);
         const char *const base = slab->base;
-        const uintptr_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
+        const uint64_t inverse = slab->inverse;
+        const uint64_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
         const unsigned word = hkm_block_index(slab, blocks[0]) / 64;
         uint64_t mask = 0;
+        unsigned given = 0;
         size_t left = 0;
+        /* no branch in here: which blocks lie together is anybody's guess */
         for (size_t i = 0; i < n; i++) {
-            if ((uintptr_t)blocks[i] - (uintptr_t)base < span) {
-                const unsigned index = hkm_block_index(slab, blocks[i]);
-                if (index / 64 == word) {
-                    mask |= UINT64_C(1) << (index % 64);
-                    continue;
-                }
-            }
-            blocks[left++] = blocks[i];
+            void *const block = blocks[i];
+            const uint64_t offset = (uintptr_t)block - (uintptr_t)base;
+            const uint64_t index = (offset * inverse) >> 42; /* nonsense beyond the slab */
+            const bool here = (offset < span) & (index / 64 == word);
+            mask |= (uint64_t)here << (index % 64);
+            given += here;
+            blocks[left] = block;
+            left += !here;
         }
         n = left;
-        hkm_warm_give(heap, slab, word, mask);
+        hkm_warm_give(heap, slab, word, mask, given);
     }
 }
 
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     struct hkm_warm *warm = &heap->warm[cls];
     const unsigned before = warm->capacity;
-    const unsigned after = grown_capacity(heap, cls);
+    if (before != 0 && heap->top[cls] != bottom_of(heap, cls, 0)) {
+        *++heap->top[cls] = block; /* only a step on the way to the bin's end */
+        return;
+    }
+    const struct plan next = plan(warm, cls, false);
+    void **bottom = bottom_of(heap, cls, next.capacity);
+    warm->capacity = (uint8_t)next.capacity;
     if (before == 0) {
-        warm->capacity = (uint8_t)after;
-        heap->top[cls] = bottom_of(heap, cls, after);
-        *heap->top[cls] = NULL;
-    } else if (after > before) {
+        *bottom = NULL;
+        heap->top[cls] = bottom;
+    } else if (next.capacity > before) {
         /* not yet as large as it may be: move the blocks down and the bottom with them */
-        void **bottom = bottom_of(heap, cls, after);
         memmove(bottom, bottom_of(heap, cls, before), (before + 1) * sizeof *bottom);
-        warm->capacity = (uint8_t)after;
         heap->top[cls] = bottom + before;
     } else {
-        /* the older half goes: what was freed last is in the processor's caches and comes back first */
-        const unsigned old = (before + 1) / 2;
-        void **bottom = bottom_of(heap, cls, before);
-        void *blocks[HKM_BIN_SLOTS];
-        memcpy(blocks, bottom + 1, old * sizeof *blocks);
-        memmove(bottom + 1, bottom + 1 + old, (before - old) * sizeof *bottom);
-        heap->top[cls] = bottom + (before - old);
+        /* the older ones go: what was freed last is in the processor's caches and comes back first
+         */
+        void *blocks[HKM_BIN_MOST];
+        memcpy(blocks, bottom + 1, next.blocks * sizeof *blocks);
+        memmove(bottom + 1, bottom + 1 + next.blocks, (before - next.blocks) * sizeof *bottom);
+        heap->top[cls] = bottom + (before - next.blocks);
         hkm_heap_count(heap, HKM_FLUSH, 1);
-        give_back(heap, cls, blocks, old);
+        give_back(heap, cls, blocks, next.blocks);
     }
     *++heap->top[cls] = block;
 }
@@ -106,19 +126,22 @@ void hkm_cache_free_direct(void *block, unsigned cls) {
     struct hkm_slab *slab = slab_of_block(block, cls);
     const unsigned index = hkm_block_index(slab, block);
     hkm_count(HKM_FREE_DIRECT, 1);
-    hkm_warm_give(NULL, slab, index / 64, UINT64_C(1) << (index % 64));
+    hkm_warm_give(NULL, slab, index / 64, UINT64_C(1) << (index % 64), 1);
 }
 
-void hkm_cache_release(struct hkm_heap *heap) {
+void hkm_cache_release(struct hkm_heap *heap, bool keep_small) {
     for (unsigned cls = 1; cls < HKM_CLASSES; cls++) {
         struct hkm_warm *warm = &heap->warm[cls];
         if (warm->capacity == 0) {
             continue;
         }
-        void **bottom = bottom_of(heap, cls, warm->capacity);
-        give_back(heap, cls, bottom + 1, (size_t)(heap->top[cls] - bottom));
+        if (!keep_small || hkm_classes[cls].kind > HKM_KIND_8K) {
+            void **bottom = bottom_of(heap, cls, warm->capacity);
+            give_back(heap, cls, bottom + 1, (size_t)(heap->top[cls] - bottom));
+            warm->capacity = 0;
+            warm->filled_last = false;
+            heap->top[cls] = &hkm_no_bin[HKM_BIN_STEP - 1];
+        }
         hkm_warm_release(heap, cls);
-        warm->capacity = 0;
-        heap->top[cls] = &hkm_no_bin[LAST_SLOT];
     }
 }

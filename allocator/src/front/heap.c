@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "front/cache.h"
 #include "os/sys.h"
@@ -10,17 +11,24 @@
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 
-_Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *hkm_no_bin[HKM_BIN_SLOTS];
+_Alignas(HKM_BIN_STEP * sizeof(void *)) void *hkm_no_bin[HKM_BIN_STEP];
 
-#define NO_BIN &hkm_no_bin[HKM_BIN_SLOTS - 1]
+#define NO_BIN &hkm_no_bin[HKM_BIN_STEP - 1]
 __extension__ struct hkm_heap hkm_no_heap = {.top = {[0 ... HKM_BINS - 1] = NO_BIN}};
 _Thread_local struct hkm_heap *hkm_heap_self = &hkm_no_heap;
 
-/* Set once the thread's heap is gone: destructors that run later must not make a new one that nobody gives up. */
+/* Set once the thread's heap is gone: destructors that run later must not make a new one that
+ * nobody gives up. */
 static _Thread_local bool thread_is_ending;
 
 static pthread_mutex_t heaps_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hkm_heap *all_heaps, *idle_heaps; /* heaps are never unmapped */
+static struct hkm_heap *all_heaps; /* heaps are never unmapped */
+/* Heaps of threads that have exited. The last few keep their small cached blocks for the next
+ * threads: a program that starts threads again and again would otherwise give back and fetch the
+ * same blocks each time. Their slabs are free to be adopted all the same. */
+#define IDLE_WITH_BLOCKS 8u
+static struct hkm_heap *idle_heaps;
+static unsigned idle_count;
 static pthread_mutex_t fallback_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hkm_heap *fallback;
 
@@ -54,13 +62,15 @@ static struct hkm_heap *heap_take(void) {
     struct hkm_heap *heap = idle_heaps;
     if (heap != NULL) {
         idle_heaps = heap->next_idle;
+        idle_count--;
         hkm_count(HKM_HEAP_REUSED, 1);
     } else {
-        heap = hkm_sys_mmap(sizeof *heap + HKM_CLASSES * sizeof heap->slots[0]); /* on a page, hence on a bin's border */
+        heap = hkm_sys_mmap(sizeof *heap + hkm_bin_slots * sizeof(void *)); /* page-aligned */
         if (heap != NULL) {
             for (unsigned i = 0; i < HKM_BINS; i++) {
                 heap->top[i] = NO_BIN;
             }
+            memcpy(heap->class_by_16, hkm_class_by_16, sizeof heap->class_by_16);
             heap->next = all_heaps;
             all_heaps = heap;
             hkm_count(HKM_HEAP_CREATED, 1);
@@ -70,12 +80,20 @@ static struct hkm_heap *heap_take(void) {
     return heap;
 }
 
-static void heap_give_up(struct hkm_heap *heap) {
-    hkm_cache_release(heap);
+static void idle_put(struct hkm_heap *heap) {
     pthread_mutex_lock(&heaps_lock);
     heap->next_idle = idle_heaps;
     idle_heaps = heap;
+    idle_count++;
     pthread_mutex_unlock(&heaps_lock);
+}
+
+static void heap_give_up(struct hkm_heap *heap) {
+    pthread_mutex_lock(&heaps_lock);
+    const bool keep_small = idle_count < IDLE_WITH_BLOCKS;
+    pthread_mutex_unlock(&heaps_lock);
+    hkm_cache_release(heap, keep_small);
+    idle_put(heap);
 }
 
 struct hkm_heap *hkm_heap_get(void) {
@@ -87,8 +105,9 @@ struct hkm_heap *hkm_heap_get(void) {
     }
     struct hkm_heap *heap = heap_take();
     if (heap != NULL) {
-        hkm_heap_self = heap;                 /* first: what follows may allocate */
-        pthread_setspecific(exit_key, heap);  /* a failure costs the heap when the thread ends, no more */
+        hkm_heap_self = heap; /* first: what follows may allocate */
+        pthread_setspecific(exit_key,
+                            heap); /* a failure costs the heap when the thread ends, no more */
     }
     return heap;
 }
@@ -97,7 +116,7 @@ static void thread_exit(void *heap) {
     thread_is_ending = true;
     hkm_heap_self = &hkm_no_heap;
     heap_give_up(heap);
-    hkm_pool_tick();
+    hkm_pool_tick_if_due();
 }
 
 struct hkm_heap *hkm_heap_fallback_lock(void) {
@@ -126,6 +145,30 @@ void hkm_heaps_add_counters(uint64_t *values) {
         }
     }
     pthread_mutex_unlock(&heaps_lock);
+}
+
+void hkm_heaps_warm_stats(unsigned cls, uint64_t *hits, uint64_t *misses) {
+    *hits = *misses = 0;
+    pthread_mutex_lock(&heaps_lock);
+    for (struct hkm_heap *heap = all_heaps; heap != NULL; heap = heap->next) {
+        *hits += atomic_load_explicit(&heap->warm[cls].hits, memory_order_relaxed);
+        *misses += atomic_load_explicit(&heap->warm[cls].misses, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&heaps_lock);
+}
+
+void hkm_heaps_trim(void) {
+    pthread_mutex_lock(&heaps_lock);
+    struct hkm_heap *heap = idle_heaps;
+    idle_heaps = NULL;
+    idle_count = 0;
+    pthread_mutex_unlock(&heaps_lock);
+    while (heap != NULL) {
+        struct hkm_heap *next = heap->next_idle;
+        hkm_cache_release(heap, false);
+        idle_put(heap);
+        heap = next;
+    }
 }
 
 void hkm_heaps_lock(void) {

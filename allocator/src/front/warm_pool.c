@@ -2,20 +2,23 @@
 #include "front/warm_pool.h"
 
 #include "debug/misuse.h"
+#include "debug/timing.h"
+#include "policy/settings.h"
 #include "superslab/pool.h"
 
-/* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time it does, so that a
- * thread that needs little does not hoard. Big slabs come one at a time. */
+/* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time
+ * it does, so that a thread that needs little does not hoard. Big slabs come one at a time. */
 #define MOST_PREFILL 3u
 static size_t prefill(struct hkm_warm *warm, unsigned cls) {
-    if (warm->prefill < MOST_PREFILL && (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
+    if (warm->prefill < hkm_settings.warm_prefill &&
+        (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
         warm->prefill++;
     }
-    return warm->prefill;
+    return warm->prefill > 0 ? warm->prefill : 1;
 }
 
-/* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty and pages that no
- * block needs are never touched. */
+/* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty
+ * and pages that no block needs are never touched. */
 static void insert(struct hkm_warm *warm, struct hkm_slab *slab) {
     struct hkm_slab **at = &warm->first;
     while (*at != NULL && (uintptr_t)(*at)->base < (uintptr_t)slab->base) {
@@ -37,21 +40,13 @@ static void remove_slab(struct hkm_warm *warm, struct hkm_slab *slab) {
     }
 }
 
-static bool has_free(struct hkm_slab *slab) {
-    for (unsigned w = 0; w * 64 < slab->capacity; w++) {
-        if (atomic_load_explicit(&slab->free[w], memory_order_relaxed) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
     struct hkm_warm *warm = &heap->warm[cls];
     while (warm->first != NULL) {
         struct hkm_slab *slab = warm->first;
-        if (has_free(slab)) {
+        if (hkm_slab_has_free(slab)) {
             hkm_heap_count(heap, HKM_REFILL_WARM, 1);
+            hkm_count_own(&warm->hits);
             return slab;
         }
         warm->first = slab->next;
@@ -61,6 +56,7 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
             insert(warm, slab);
         }
     }
+    hkm_count_own(&warm->misses);
     struct hkm_slab *got[MOST_PREFILL];
     const size_t n = hkm_pool_claim(cls, heap, got, prefill(warm, cls));
     if (n > 0) {
@@ -72,7 +68,9 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
         return warm->first;
     }
     enum hkm_counter stage;
+    HKM_TIMED_BEGIN;
     struct hkm_slab *slab = hkm_pool_new(cls, heap, &stage);
+    HKM_TIMED_END(NEW_SLAB);
     if (slab != NULL) {
         hkm_heap_count(heap, stage, 1);
         insert(warm, slab);
@@ -80,9 +78,10 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
     return slab;
 }
 
-/* An own slab all of whose blocks are back is retired, but for the one that is in use: it saves the way to the shared
- * pool. Big slabs hold too much memory for that. */
-static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned cls, uint64_t control) {
+/* An own slab all of whose blocks are back is retired, but for the one that is in use: it saves the
+ * way to the shared pool. Big slabs hold too much memory for that. */
+static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned cls,
+                         uint64_t control) {
     struct hkm_warm *warm = &heap->warm[cls];
     if (slab == warm->first && hkm_classes[cls].kind <= HKM_KIND_8K) {
         return;
@@ -95,22 +94,28 @@ static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned 
     }
 }
 
-void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask) {
+void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask,
+                   unsigned n) {
     const unsigned cls = slab->cls;
-    const bool own = heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
+    const bool own =
+        heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
     uint64_t control, twice;
     const enum hkm_given given = hkm_slab_give(slab, word, mask, &control, &twice);
     if (hkm_unlikely(twice != 0)) {
         const unsigned index = word * 64 + (unsigned)__builtin_ctzll(twice);
-        hkm_misuse("free", slab->base + (size_t)index * slab->block_size, "double free by two threads");
+        hkm_misuse("free", slab->base + (size_t)index * slab->block_size,
+                   "double free by two threads");
     }
     if (heap != NULL) {
-        hkm_heap_count(heap, own ? HKM_FREE_LOCAL : HKM_FREE_REMOTE, (uint64_t)__builtin_popcountll(mask));
+        hkm_heap_count(heap, own ? HKM_FREE_LOCAL : HKM_FREE_REMOTE, n);
     }
     if (given == HKM_GIVEN_TO_FULL) {
-        if (own && heap->warm[cls].slabs < HKM_WARM_SLABS && hkm_control_count(control) < slab->capacity) {
+        if (own && heap->warm[cls].slabs < hkm_settings.warm_slabs) {
             if (hkm_slab_change(slab, &control, HKM_SLAB_OWNED)) {
                 insert(&heap->warm[cls], slab);
+                if (hkm_slab_all_free(slab, slab->capacity)) {
+                    retire_owned(heap, slab, cls, control);
+                }
             }
         } else {
             hkm_pool_list(slab, cls, control);
@@ -130,11 +135,8 @@ void hkm_warm_release(struct hkm_heap *heap, unsigned cls) {
         struct hkm_slab *slab = warm->first;
         warm->first = slab->next;
         slab->next = NULL;
-        if (has_free(slab)) {
-            const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
-            hkm_pool_list(slab, cls, control);
-        } else if (!hkm_slab_release_full(slab)) {
-            const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+        const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+        if (hkm_slab_has_free(slab) || !hkm_slab_release_full(slab)) {
             hkm_pool_list(slab, cls, control);
         }
     }

@@ -1,6 +1,7 @@
 /*
- * Ranges: what the large path knows of its address space. Every mapping of it is tiled by ranges; a range is a live
- * block, or free in one of the two sets (whale cache, region cache). All under the large path's lock (large.c).
+ * Ranges: what the large path knows of its address space. Every mapping of it is tiled by ranges; a
+ * range is a live block, or free in one of the two sets (whale cache, region cache). All under the
+ * large path's lock (large.c).
  */
 #ifndef HKM_LARGE_RANGE_H
 #define HKM_LARGE_RANGE_H
@@ -19,6 +20,7 @@ struct hkm_range {
     char *base;
     size_t size; /* bytes, whole pages */
     enum hkm_range_state state;
+    uint64_t freed_ns;                       /* in a set: when it was put there */
     struct hkm_range *same_start, *same_end; /* chains of the two indexes */
     struct hkm_range *bin_next, *bin_prev;   /* in a set: of about the same size */
     struct hkm_range *newer, *older;         /* in a set: by age */
@@ -30,8 +32,9 @@ struct hkm_range *hkm_range_new(char *base, size_t size);
 void hkm_range_delete(struct hkm_range *range);
 /* Gives a range that is in no set another place and size. */
 void hkm_range_move(struct hkm_range *range, char *base, size_t size);
-/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range, in no set, which is returned.
- * NULL when there is no memory for its descriptor: the range is then as it was. */
+/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range, in no set,
+ * which is returned. NULL when there is no memory for its descriptor: the range is then as it was.
+ */
 struct hkm_range *hkm_range_split(struct hkm_range *range, size_t size);
 /* Range that starts, or ends, at an address; NULL when there is none. */
 struct hkm_range *hkm_range_at(const void *base);

@@ -1,13 +1,15 @@
 /* See range_set.h. */
 #include "large/range_set.h"
 
-/* Ranges of the request's own bin may be too small; at most this many are looked at before the next bin. */
+/* Ranges of the request's own bin may be too small; at most this many are looked at before the next
+ * bin. */
 #define LOOK 16
 
 static unsigned bin_of(size_t size) {
     const size_t pages = size >> 12;
     const unsigned log = 63u - (unsigned)__builtin_clzll(pages);
-    const unsigned step = log >= 3 ? (unsigned)(pages >> (log - 3)) & 7u : (unsigned)(pages << (3 - log)) & 7u;
+    const unsigned step =
+        log >= 3 ? (unsigned)(pages >> (log - 3)) & 7u : (unsigned)(pages << (3 - log)) & 7u;
     const unsigned bin = log * 8 + step;
     return bin < HKM_RANGE_BINS ? bin : HKM_RANGE_BINS - 1;
 }
@@ -46,7 +48,7 @@ void hkm_range_set_remove(struct hkm_range_set *set, struct hkm_range *range) {
     set->count--;
 }
 
-struct hkm_range *hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range) {
+void hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range, uint64_t now_ns) {
     struct hkm_range *before = hkm_range_before(range->base);
     struct hkm_range *after = hkm_range_at(range->base + range->size);
     if (before != NULL && before->state == set->state) {
@@ -62,15 +64,16 @@ struct hkm_range *hkm_range_set_put(struct hkm_range_set *set, struct hkm_range 
         hkm_range_delete(after);
         hkm_range_move(range, range->base, size);
     }
+    range->freed_ns = now_ns;
     insert(set, range);
-    return range;
 }
 
 struct hkm_range *hkm_range_set_find(const struct hkm_range_set *set, size_t size) {
     const unsigned own = bin_of(size);
     struct hkm_range *best = NULL;
     int looked = 0;
-    for (struct hkm_range *range = set->bin[own]; range != NULL && looked < LOOK; range = range->bin_next, looked++) {
+    for (struct hkm_range *range = set->bin[own]; range != NULL && looked < LOOK;
+         range = range->bin_next, looked++) {
         if (range->size >= size && (best == NULL || range->size < best->size)) {
             best = range;
         }

@@ -1,6 +1,6 @@
 /*
- * A set of free ranges of one state, found by best fit and given up by age. Neighbours are joined. Used twice: as
- * whale cache (ranges with their pages) and as region cache (ranges without).
+ * A set of free ranges of one state, found by best fit and given up by age. Neighbours are joined.
+ * Used twice: as whale cache (ranges with their pages) and as region cache (ranges without).
  */
 #ifndef HKM_LARGE_RANGE_SET_H
 #define HKM_LARGE_RANGE_SET_H
@@ -18,12 +18,12 @@ struct hkm_range_set {
     struct hkm_range *bin[HKM_RANGE_BINS];
 };
 
-/* Adds a range that is in no set, joined with its free neighbours of the set; returns the joined range. */
-struct hkm_range *hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range);
+/* Adds a range that is in no set, joined with its free neighbours of the set, as of now_ns. */
+void hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range, uint64_t now_ns);
 /* Takes a range out. */
 void hkm_range_set_remove(struct hkm_range_set *set, struct hkm_range *range);
-/* A range of at least `size` bytes, from the smallest sizes that fit; NULL when there is none. It stays in. O(1) but
- * for a bounded look through ranges of about the same size. */
+/* A range of at least `size` bytes, from the smallest sizes that fit; NULL when there is none. It
+ * stays in. O(1) but for a bounded look through ranges of about the same size. */
 struct hkm_range *hkm_range_set_find(const struct hkm_range_set *set, size_t size);
 
 #endif

@@ -12,6 +12,10 @@
 #define SECOND UINT64_C(1000000000)
 
 struct hkm_settings hkm_settings = {
+    .superslab = true,
+    .shared_pool = true,
+    .warm_slabs = 16,
+    .warm_prefill = 3,
     .lru_max_count = 256,
     .lru_max_bytes = 512 * MIB,
     .lru_ttl_ns = 60 * SECOND,
@@ -19,7 +23,7 @@ struct hkm_settings hkm_settings = {
     .region_max_bytes = 4096 * MIB,
     .region_max_count = 1024,
     .on_error = HKM_ON_ERROR_ABORT,
-    .stats = 0,
+    .whale_learn = true,
 };
 
 static const struct {
@@ -34,7 +38,25 @@ static const struct {
     {"HAKMEM_WHALE_MAX_MB", &hkm_settings.whale_max_bytes, MIB, 1u << 24},
     {"HAKMEM_REGION_MAX_MB", &hkm_settings.region_max_bytes, MIB, 1u << 24},
     {"HAKMEM_REGION_MAX_COUNT", &hkm_settings.region_max_count, 1, 16384},
-    {"HAKMEM_STATS", &hkm_settings.stats, 1, 1},
+    {"HAKMEM_WARM_POOL", &hkm_settings.warm_slabs, 1, 16},
+    {"HAKMEM_WARM_PREFILL", &hkm_settings.warm_prefill, 1, 3},
+    {"HAKMEM_PREWARM_SUPERSLABS", &hkm_settings.prewarm, 1, 4096},
+};
+
+static const struct {
+    const char *name;
+    bool *value;
+} switches[] = {
+    {"HAKMEM_TINY_USE_SUPERSLAB", &hkm_settings.superslab},
+    {"HAKMEM_SHARED_POOL", &hkm_settings.shared_pool},
+    {"HAKMEM_BACKGROUND", &hkm_settings.background},
+    {"HAKMEM_WHALE_LEARN", &hkm_settings.whale_learn},
+    {"HAKMEM_STATS", &hkm_settings.stats},
+    {"HAKMEM_WARM_POOL_STATS", &hkm_settings.warm_pool_stats},
+#if HAKMEM_DEBUG_TIMING
+    {"HAKMEM_TIMING", &hkm_settings.timing},
+#endif
+    {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
 };
 
 static HKM_COLD void refuse(const char *name, const char *value, const char *right) {
@@ -83,6 +105,18 @@ void hkm_settings_read(void) {
             hkm_text_number(&right, numbers[i].max);
             right.bytes[right.length] = '\0';
             refuse(numbers[i].name, text, right.bytes);
+        }
+    }
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        const char *text = getenv(switches[i].name);
+        uint64_t value;
+        if (text == NULL) {
+            continue;
+        }
+        if (parse(text, 1, &value)) {
+            *switches[i].value = value != 0;
+        } else {
+            refuse(switches[i].name, text, "needs 0 or 1");
         }
     }
     const char *text = getenv("HAKMEM_ON_ERROR");

@@ -2,11 +2,15 @@
 #include "superslab/classes.h"
 
 struct hkm_class hkm_classes[HKM_CLASSES];
+size_t hkm_bin_slots;
+uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
-/* A thread's cache holds at most this many bytes of a class, but always a block or two. */
-#define CACHE_BYTES 16384u
+/* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth
+ * more to a thread that allocates and frees in turn than to one that only does one of the two. */
+#define CACHE_BYTES 32768u
+#define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
 
 static enum hkm_kind kind_of(uint32_t size) {
@@ -19,18 +23,24 @@ static enum hkm_kind kind_of(uint32_t size) {
     return size <= 65536 ? HKM_KIND_64K : HKM_KIND_1M;
 }
 
+static uint8_t slots_of(uint32_t size, uint32_t bytes) {
+    const uint32_t least = size <= 65536 ? 2 : 1;
+    const uint32_t slots = bytes / size;
+    return (uint8_t)(slots < least ? least : slots > CACHE_SLOTS ? CACHE_SLOTS : slots);
+}
+
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
-    uint32_t slots = CACHE_BYTES / size;
-    slots = slots > CACHE_SLOTS ? CACHE_SLOTS : slots;
-    if (slots < 2) {
-        slots = size <= 65536 ? 2 : 1;
-    }
+    const uint8_t cache_slots = slots_of(size, CACHE_BYTES);
+    /* one slot more than blocks, for the bottom */
+    hkm_bin_slots += cache_slots < 32 ? 32 : cache_slots < 64 ? 64 : 128;
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
         .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
         .kind = (uint8_t)kind,
-        .cache_slots = (uint8_t)slots,
+        .cache_slots = cache_slots,
+        .lean_slots = slots_of(size, LEAN_BYTES),
+        .last_slot = (uint16_t)(hkm_bin_slots - 1),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
 }
@@ -39,8 +49,13 @@ void hkm_classes_init(void) {
     unsigned cls = 1;
     uint32_t size = 0;
     while (size < HKM_SMALL_MAX) {
-        size += 16;
-        define(cls++, size);
+        size += size < 256 ? 16 : size < 512 ? 32 : 64;
+        define(cls, size);
+        /* cppcheck-suppress arrayIndexOutOfBoundsCond ; size is at most HKM_SMALL_MAX here */
+        for (uint32_t i = size / 16; i > 0 && hkm_class_by_16[i] == 0; i--) {
+            hkm_class_by_16[i] = (uint8_t)cls;
+        }
+        cls++;
     }
     while (size < HKM_MIDDLE_MAX) {
         /* the step is the last power of two divided by 8, or by 4 from 8 KiB on */
@@ -70,8 +85,10 @@ unsigned hkm_class_aligned(size_t size, size_t alignment) {
     if (size > HKM_MIDDLE_MAX || alignment > HKM_MIDDLE_MAX) {
         return 0;
     }
-    /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a multiple. */
-    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES; cls++) {
+    /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a
+     * multiple. */
+    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES;
+         cls++) {
         const struct hkm_class *class = &hkm_classes[cls];
         if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {
             return cls;

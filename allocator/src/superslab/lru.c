@@ -2,7 +2,6 @@
 #include "superslab/lru.h"
 
 #include "debug/counters.h"
-#include "os/sys.h"
 #include "policy/settings.h"
 #include "superslab/arena.h"
 
@@ -26,7 +25,6 @@ static void evict_oldest(void) {
 }
 
 void hkm_lru_put(struct hkm_superslab *superslab) {
-    superslab->emptied_ns = hkm_sys_clock_ns();
     superslab->prev = NULL;
     superslab->next = newest;
     *(newest != NULL ? &newest->prev : &oldest) = superslab;
@@ -34,7 +32,11 @@ void hkm_lru_put(struct hkm_superslab *superslab) {
     kept++;
     hkm_count(HKM_LRU_PUT, 1);
     hkm_count(HKM_SUPERSLAB_CACHED, 1);
-    while (kept > hkm_settings.lru_max_count || kept * HKM_SUPERSLAB_SIZE > hkm_settings.lru_max_bytes) {
+    while (!hkm_settings.superslab || kept > hkm_settings.lru_max_count ||
+           kept * HKM_SUPERSLAB_SIZE > hkm_settings.lru_max_bytes) {
+        if (oldest == NULL) {
+            break;
+        }
         evict_oldest();
     }
 }
@@ -49,12 +51,8 @@ struct hkm_superslab *hkm_lru_get(unsigned arena) {
     return NULL;
 }
 
-void hkm_lru_expire(void) {
-    if (oldest == NULL) {
-        return;
-    }
-    const uint64_t now = hkm_sys_clock_ns();
-    while (oldest != NULL && now - oldest->emptied_ns >= hkm_settings.lru_ttl_ns) {
+void hkm_lru_expire(uint64_t now_ns) {
+    while (oldest != NULL && now_ns - oldest->emptied_ns >= hkm_settings.lru_ttl_ns) {
         evict_oldest();
     }
 }
