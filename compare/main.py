@@ -123,7 +123,11 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     if not scenarios and all(cell["arms"] == [] for cell in cells):
         raise UsageError(f"--programs: nothing can be run here: {'; '.join(notes)}")
     uncounted = options.counters == "none" or not scenarios
-    counters = perf.off() if uncounted else perf.probe(perf_path)
+    counters = (
+        perf.off()
+        if uncounted
+        else perf.probe(perf_path, simulated=options.counters == "callgrind")
+    )
     extra = _extra(options, counters, arms, environment, layout) if scenarios else {}
     return plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

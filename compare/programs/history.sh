@@ -1,3 +1,4 @@
+#!/bin/sh
 # Makes a repository with a known history in the working folder and reads it back.
 set -eu
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_AUTHOR_DATE=2024-01-02T03:04:05Z

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Starts a Redis server on a unix socket, puts load on it and reads back what it holds.
 #
 # redis.sh PROGRAM: the allocator is preloaded into the server alone. Debian's redis-tools holds the

@@ -87,8 +87,8 @@ def test_counts_are_read_from_callgrinds_file() -> None:
 def test_a_driver_without_valgrinds_header_can_be_built(tmp_path: Path) -> None:
     source = (ROOT / "harness/callgrind.c").read_text()
     (tmp_path / "callgrind.c").write_text(source.replace("<valgrind/callgrind.h>", "<no/such.h>"))
-    command = ["gcc", "-Wall", "-Werror", f"-I{ROOT}", "-c", tmp_path / "callgrind.c"]
-    subprocess.run([*command, "-o", tmp_path / "callgrind.o"], check=True)
+    command = ["gcc", "-Wall", "-Werror", f"-I{ROOT}", "-c", str(tmp_path / "callgrind.c")]
+    subprocess.run([*command, "-o", str(tmp_path / "callgrind.o")], check=True)
 
 
 # What `perf script -F ip,sym,dso` prints: innermost first, an empty line after each sample.
