@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compare.errors import UsageError
@@ -31,6 +31,7 @@ class Known:
     candidates: tuple[str, ...]
     version: str
     remedy: str
+    floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Allocator:
     version: str
     sha256: str | None
     option: str  # how the user asked for it: the beginning of messages about it
+    floor: bool = False  # does next to nothing: shows what a scenario costs by itself
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def load_table(path: Path = TABLE) -> Table:
                 candidates=tuple(entry["candidates"]),
                 version=entry["version"],
                 remedy=entry["remedy"],
+                floor=entry.get("floor", False),
             )
             for name, entry in data["allocator"].items()
         }
@@ -170,7 +173,8 @@ def locate(name: str, table: Table, root: Path) -> Allocator:
             f"{option}: {known.title} is not here: {known.remedy},"
             " or choose others with --allocators"
         )
-    return _found(name, known.title, lib, known.version, option, root)
+    found = _found(name, known.title, lib, known.version, option, root)
+    return replace(found, floor=known.floor)
 
 
 def from_path(text: str, table: Table, root: Path) -> Allocator:

@@ -30,6 +30,7 @@ class Scenario:
     min_size: int
     max_size: int
     max_threads: int
+    floor_ok: bool  # whether the floor, which reuses only the newest block, can serve it
 
 
 def scenarios(driver: Path) -> dict[str, Scenario]:
@@ -57,6 +58,7 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
             name=entry["name"],
             summary=entry["summary"],
             defaults=entry["defaults"],
+            floor_ok=entry["floor_ok"],
             **entry["limits"],
         )
         for entry in entries

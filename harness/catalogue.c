@@ -87,6 +87,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_unsigned(&json, "max_size", scenario->max_size);
         hkl_json_unsigned(&json, "max_threads", scenario->max_threads);
         hkl_json_close(&json, '}');
+        hkl_json_bool(&json, "floor_ok", scenario->floor_ok);
         hkl_json_close(&json, '}');
     }
     hkl_json_close(&json, ']');

@@ -7,6 +7,7 @@
 #ifndef HKL_SCENARIO_H
 #define HKL_SCENARIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct hkl_scenario {
     uint64_t min_size; /* --size below this is refused; both 0: the scenario takes no --size */
     uint64_t max_size;
     uint32_t max_threads; /* --threads above this is refused; 1: single-threaded */
+    bool floor_ok; /* blocks are freed newest first, by one thread: harness/floor can serve it */
 
     /* Prepares a run. Returns the scenario's state, or NULL with errno set. Memory for the state
      * comes from hkl_map() (harness/arena.h), never from malloc: only the measured allocations
