@@ -1,5 +1,7 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
+# hkl-record.so and hkl-trace: the recorder of allocation calls, and what packs and checks its traces.
 HARNESS_BIN := $(BUILD)/hkl-driver
+RECORD_BIN  := $(BUILD)/hkl-record.so $(BUILD)/hkl-trace
 
 HARNESS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/*.c) $(wildcard scenarios/*.c))) \
                $(BUILD)/harness/gbench.o
@@ -25,4 +27,15 @@ $(BUILD)/harness/gbench.o: harness/gbench.cc
 $(HARNESS_BIN): $(HARNESS_OBJ)
 	$(CXX) -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $^ -lbenchmark -ldl -o $@
 
--include $(HARNESS_OBJ:.o=.d)
+$(BUILD)/harness/record/recorder.o: HARNESS_CFLAGS += -fPIC -fvisibility=hidden -fno-builtin
+
+$(BUILD)/hkl-record.so: $(BUILD)/harness/record/recorder.o
+	$(CC) -shared -pthread -Wl,-soname,hkl-record.so -Wl,-z,relro,-z,now $(LDFLAGS) $^ -ldl -o $@
+
+TRACE_OBJ := $(patsubst %,$(BUILD)/%.o,harness/record/trace_tool harness/record/pack harness/json harness/arena \
+                                       scenarios/trace_reader)
+
+$(BUILD)/hkl-trace: $(TRACE_OBJ)
+	$(CC) -pie $(LDFLAGS) $^ -o $@
+
+-include $(HARNESS_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(BUILD)/harness/record/recorder.d
