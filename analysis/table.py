@@ -135,6 +135,8 @@ def cell_title(cell: Cell) -> str:
     words = []
     names = {"warmup": "warm-up", "batch": "operations per iteration"}
     for name, value in cell.params.items():
+        if name == "trace_sha256":
+            continue
         if (name in ("size", "slots", "batch") and value == 0) or (name, value) == ("threads", 1):
             continue
         shown = byte_size(value) if name == "size" else str(value)
