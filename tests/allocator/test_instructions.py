@@ -16,7 +16,7 @@ def instructions(run: Run, built: Path, folder: Path, iterations: int) -> dict[s
     driver = [built / "hkl-driver", "--scenario", "tiny_hot", "--warmup", "0"]
     done = run(*valgrind, *driver, "--iters", str(iterations), "--batch", str(PAIRS))
     assert done.returncode == 0, done.stderr
-    command = ["callgrind_annotate", "--auto=no", "--threshold=100", "--show-percs=no", data]
+    command = ["callgrind_annotate", "--auto=no", "--threshold=100", "--show-percs=no", str(data)]
     table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = {"malloc": 0, "free": 0, "plt": 0}
     for count, function, library in re.findall(r"^ *([\d,]+)  \S+?:(\S+)(.*)$", table, re.M):

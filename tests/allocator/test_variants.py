@@ -80,7 +80,7 @@ def code(folder: Path, *variables: str) -> dict[str, str]:
     objects = sorted((folder / "build/allocator").rglob("*.o"))
     told = {}
     for path in objects:
-        command = ["objdump", "-dr", "--no-show-raw-insn", path.relative_to(folder)]
+        command = ["objdump", "-dr", "--no-show-raw-insn", str(path.relative_to(folder))]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         told[path.name] = done.stdout
     return told
