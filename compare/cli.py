@@ -10,18 +10,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver, extra, micro, sweep
+from compare import driver, micro, separate, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
 DEFAULT_ITERS = 100
 DEFAULT_TRIALS = 15
-QUICK_TRIALS = 5
+QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
 DEFAULT_TIMEOUT_S = 120.0
 _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
 _MAX_THREADS = 4096
-_OF_SCENARIOS = ("scenario", "iters", "warmup", "threads", "slots", "batch", "limit", "seed")
+_COUNTERS = ("perf", "callgrind", "none")
+_OF_SCENARIOS = (
+    "scenario",
+    "iters",
+    "warmup",
+    "threads",
+    "slots",
+    "batch",
+    "limit",
+    "seed",
+    "trace",
+)
 
 _EPILOG = """\
 examples:
@@ -31,12 +42,17 @@ examples:
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
   ./run.sh --scenario larson --threads 1,2,4   a sweep, with a plot of how it scales
   ./run.sh --micro --size 16..4K -- --benchmark_min_time=0.1
+  ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
+  ./run.sh --programs                          whole programs under each allocator
   ./run.sh --resume results/latest             go on with an interrupted run
+  ./run.sh --record my.trace -- program args   record a program's allocation calls
+  ./run.sh --scenario trace --trace my.trace   replay them under each allocator
 
 A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
 in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
 the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
-limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted.
+limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted;
+with --record the program's own, but 1 when it was 0 and no trace could be written.
 """
 
 
@@ -46,6 +62,8 @@ class Options:
 
     list: bool
     check_args: bool
+    record: str | None
+    program: tuple[str, ...]
     resume: str | None
     micro: tuple[str, ...] | None
     gbench_flags: tuple[str, ...]
@@ -59,6 +77,7 @@ class Options:
     batch: int | None
     limit: int | None
     extra: tuple[str, ...]
+    trace: str | None
     trials: int
     allocators: tuple[str, ...] | None
     paths: tuple[str, ...]
@@ -66,6 +85,9 @@ class Options:
     plan_seed: int | None
     timeout_s: float
     counters: str
+    profile: bool
+    programs: tuple[str, ...] | None
+    pin: tuple[int, ...] | None
     out: str | None
 
     def scenario_parameters(self) -> Sequence[dict[str, int | None]]:
@@ -122,11 +144,26 @@ def _word(text: str) -> str:
 
 
 def _counters(text: str) -> str:
-    if text not in ("perf", "none"):
+    if text not in _COUNTERS:
         raise argparse.ArgumentTypeError(
-            f"'{text}': must be perf or none; did you mean '{nearest(text, ('perf', 'none'))}'?"
+            f"'{text}': must be perf, callgrind or none; did you mean"
+            f" '{nearest(text, _COUNTERS)}'?"
         )
     return text
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    """CPU numbers as taskset writes them: '0', '1-3', '0,2-3'."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"'{text}': must be numbers of CPUs such as 0, 1-3 or 0,2-3"
+            )
+        cpus.update(range(first, last + 1))
+    return tuple(sorted(cpus))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -158,6 +195,14 @@ def _parser() -> _Parser:
         metavar="A,B",
         help="micro-benchmarks of single calls by Google Benchmark (all of them), by --size;"
         " what follows -- are the library's own flags",
+    )
+    add(
+        "--programs",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="A,B",
+        help="whole programs, timed by hyperfine (all of them); --list shows them",
     )
     add(
         "--allocators",
@@ -197,12 +242,12 @@ def _parser() -> _Parser:
     add(
         "--memory",
         action="store_true",
-        help=f"also resident memory over time, in {extra.TRIALS} more processes per allocator",
+        help=f"also resident memory over time, in {separate.TRIALS} more processes per allocator",
     )
     add(
         "--latency",
         action="store_true",
-        help=f"also the time of each single call, in {extra.TRIALS} more processes per allocator",
+        help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
     )
     add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
     add(
@@ -214,9 +259,16 @@ def _parser() -> _Parser:
     add(
         "--counters",
         type=_counters,
-        metavar="perf|none",
-        help="count events and system calls with perf stat (perf), or do without",
+        metavar="perf|callgrind|none",
+        help="perf: events and system calls by perf stat (default); callgrind: also exact"
+        " instructions and simulated cache misses, in processes of their own; none: do without",
     )
+    add(
+        "--profile",
+        action="store_true",
+        help="also a flame graph and the hot symbols, from one more process per allocator",
+    )
+    add("--pin", type=_cpus, metavar="CPUS", help="run the measured processes on these CPUs only")
 
     add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
     add(
@@ -241,6 +293,16 @@ def _parser() -> _Parser:
     )
     add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
 
+    add("--trace", type=_word, metavar="FILE", help="recording for the scenario trace")
+
+    add = parser.add_argument_group("record a program").add_argument
+    add(
+        "--record",
+        type=_word,
+        metavar="FILE",
+        help="run the program after -- once, write its allocation calls to FILE; goes alone",
+    )
+
     add = parser.add_argument_group("the run").add_argument
     add(
         "--plan-seed",
@@ -261,19 +323,25 @@ def _parser() -> _Parser:
     return parser
 
 
-def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
-    """--resume goes alone: everything else is in run.json."""
+def _check_alone(parser: _Parser, given: dict[str, Any], alone: str, why: str) -> None:
+    """Raises UsageError unless the option `alone` is the only one."""
     for name, value in given.items():
-        if name not in ("resume", "check_args") and value != parser.get_default(name):
+        if name not in (alone, "check_args") and value != parser.get_default(name):
             option = "--" + name.replace("_", "-")
-            raise UsageError(
-                f"{option}: does not go with --resume, which continues the run's own plan"
-            )
+            raise UsageError(f"{option}: does not go with --{alone}, which {why}")
+
+
+def _check_record(given: argparse.Namespace, program: Sequence[str], dashes: bool) -> None:
+    """--record and -- with a program come together, or not at all."""
+    if given.record is None and dashes:
+        raise UsageError("--: only --record FILE takes a program, and --micro flags")
+    if given.record is not None and not program:
+        raise UsageError(f"--record '{given.record}': must be followed by -- and a program")
 
 
 def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
     """What belongs to scenarios does not go with --micro."""
-    for name in (*_OF_SCENARIOS, *extra.PURPOSES):
+    for name in (*_OF_SCENARIOS, *separate.PURPOSES, "programs", "profile", "counters"):
         if given[name] != parser.get_default(name):
             raise UsageError(f"--{name}: does not go with --micro")
 
@@ -281,9 +349,13 @@ def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
-    split = list(argv).index("--") if "--" in argv else len(argv)
-    given, unknown = parser.parse_known_args(argv[:split])
-    flags = tuple(argv[split + 1 :])
+    ours = list(argv)
+    dashes = "--" in ours
+    after: tuple[str, ...] = ()
+    if dashes:
+        after = tuple(ours[ours.index("--") + 1 :])
+        ours = ours[: ours.index("--")]
+    given, unknown = parser.parse_known_args(ours)
     if unknown:
         word = unknown[0]
         if not word.startswith("-"):
@@ -293,20 +365,25 @@ def parse(argv: Sequence[str]) -> Options:
             f"{word.partition('=')[0]}: no such option; did you mean"
             f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
         )
-    if given.resume is not None:
-        _check_alone(parser, vars(given))
+    flags: tuple[str, ...] = after if given.micro is not None else ()
+    program: tuple[str, ...] = after if given.micro is None else ()
+    micro.check_flags(flags)
+    _check_record(given, program, dashes and given.micro is None)
+    if given.record is not None:
+        _check_alone(parser, vars(given), "record", "measures nothing")
+    elif given.resume is not None:
+        _check_alone(parser, vars(given), "resume", "continues the run's own plan")
     elif given.micro is not None:
         _check_micro(parser, vars(given))
-    elif given.scenario is None and not given.list:
+    elif given.scenario is None and given.programs is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
-    if flags and given.micro is None:
-        raise UsageError(f"-- {flags[0]}: only --micro takes flags of Google Benchmark")
-    micro.check_flags(flags)
     if given.quick and given.trials is not None:
         raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
     return Options(
         list=given.list,
         check_args=given.check_args,
+        record=given.record,
+        program=program,
         resume=given.resume,
         micro=given.micro,
         gbench_flags=flags,
@@ -319,7 +396,8 @@ def parse(argv: Sequence[str]) -> Options:
         slots=given.slots,
         batch=given.batch,
         limit=given.limit,
-        extra=tuple(purpose for purpose in extra.PURPOSES if getattr(given, purpose)),
+        extra=tuple(purpose for purpose in separate.PURPOSES if getattr(given, purpose)),
+        trace=given.trace,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
         paths=tuple(given.allocator),
@@ -327,5 +405,8 @@ def parse(argv: Sequence[str]) -> Options:
         plan_seed=given.plan_seed,
         timeout_s=given.timeout or DEFAULT_TIMEOUT_S,
         counters=given.counters or "perf",
+        profile=given.profile,
+        programs=given.programs,
+        pin=given.pin,
         out=given.out,
     )

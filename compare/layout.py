@@ -22,8 +22,18 @@ class Layout:
         """Google Benchmark's main with the micro-benchmarks."""
         return self.driver.with_name("hkl-micro")
 
+    @property
+    def build(self) -> Path:
+        """Where the driver is, and what is built with it."""
+        return self.driver.parent
+
     @staticmethod
     def of_checkout() -> "Layout":
         """The checkout that this module is part of."""
         root = Path(__file__).resolve().parent.parent
         return Layout(root=root, driver=root / "build" / "hkl-driver", results=root / "results")
+
+    @property
+    def child(self) -> Path:
+        """What runs a whole program under an allocator."""
+        return self.root / "build" / "hkl-child"

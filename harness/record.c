@@ -4,6 +4,7 @@
 #include "harness/json.h"
 #include "harness/latency.h"
 #include "harness/limit.h"
+#include "scenarios/trace_reader.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -40,6 +41,8 @@ static void write_params(struct hkl_json *json, const struct hkl_run *run) {
     hkl_json_unsigned(json, "batch", run->params.batch);
     if (run->params.limit)
         hkl_json_unsigned(json, "limit", run->params.limit);
+    if (run->params.trace)
+        hkl_json_string(json, "trace", run->params.trace->file);
     hkl_json_close(json, '}');
 }
 

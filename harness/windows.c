@@ -5,6 +5,7 @@
  * then the allocator's own statistics, then the reading of /proc, which disturbs most. */
 #include "harness/windows.h"
 
+#include "harness/callgrind.h"
 #include "harness/clock.h"
 #include "harness/fail.h"
 #include "harness/latency.h"
@@ -36,6 +37,8 @@ static void open_window(struct hkl_run *run, enum hkl_window_id id) {
         hkl_allocator_stats_take(&run->stats, HKL_STATS_STEADY);
         hkl_perf_control_switch(&run->perf, true);
         hkl_latency_start();
+        if (run->callgrind)
+            hkl_callgrind_forget();
     }
     run->windows[id].usage = hkl_process_usage();
 }
@@ -45,6 +48,8 @@ static void close_window(struct hkl_run *run, enum hkl_window_id id) {
     run->windows[id].usage = hkl_usage_since(&usage, &run->windows[id].usage);
     if (id == HKL_STEADY) {
         hkl_latency_stop();
+        if (run->callgrind)
+            hkl_callgrind_stop();
         hkl_perf_control_switch(&run->perf, false);
     }
 }
@@ -74,9 +79,16 @@ uint64_t hkl_run_iteration(void *context) {
         begin_run(run);
     if (window->iters == 0)
         open_window(run, id);
+    if (run->callgrind && id != HKL_STEADY && window_of(run, run->next) == HKL_STEADY)
+        hkl_callgrind_simulate();
 
+    const bool counted = run->callgrind && id == HKL_STEADY;
     const uint64_t start = hkl_clock_ns();
+    if (counted)
+        hkl_callgrind_toggle();
     const uint64_t ops = run->scenario->iterate(run->state);
+    if (counted)
+        hkl_callgrind_toggle();
     const uint64_t ns = hkl_clock_ns() - start;
 
     run->timeline[iteration] = ns;

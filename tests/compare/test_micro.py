@@ -47,6 +47,8 @@ def test_records_and_what_the_library_wrote(
         (("--micro", "calloc_free,calloc_free"), "is named twice"),
         (("--micro", "--size", "17"), "--size 17: must be a power of two"),
         (("--micro", "--scenario", "vm"), "--scenario: does not go with --micro"),
+        (("--micro", "--programs"), "--programs: does not go with --micro"),
+        (("--micro", "--counters", "none"), "--counters: does not go with --micro"),
         (("--micro", "--memory"), "--memory: does not go with --micro"),
         (("--micro", "--threads", "2"), "--threads: does not go with --micro"),
         (("--micro", "--", "-v"), "-- '-v': must be a flag of Google Benchmark"),
@@ -54,7 +56,10 @@ def test_records_and_what_the_library_wrote(
         (("--micro", "--", "--benchmark_repetitions=1"), "must be 2 or more"),
         (("--micro", "--", "--benchmark_min_time=0.1s"), "0.1s"),
         (("--micro", "--", "--benchmark_bogus=1"), "unrecognized command-line flag"),
-        (("--scenario", "vm", "--", "--benchmark_min_time=1"), "only --micro takes flags"),
+        (
+            ("--scenario", "vm", "--", "--benchmark_min_time=1"),
+            "--: only --record FILE takes a program, and --micro flags",
+        ),
     ],
 )
 def test_is_refused_in_one_line(

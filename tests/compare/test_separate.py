@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compare import extra
+from compare import separate
 
 
 def test_plan_of_extra_trials() -> None:
@@ -15,11 +15,11 @@ def test_plan_of_extra_trials() -> None:
         "cells": [{}, {}],
         "plan": [{"trial": 0}],
     }
-    entries = extra.plan(run, ("memory", "latency"))
-    assert [entry["trial"] for entry in entries] == list(range(1, 1 + 2 * extra.TRIALS * 2 * 2))
+    entries = separate.plan(run, ("memory", "latency"))
+    assert [entry["trial"] for entry in entries] == list(range(1, 1 + 2 * separate.TRIALS * 2 * 2))
     assert {entry["arm"] for entry in entries} == {"a", "b"}
-    assert entries == extra.plan(run, ("memory", "latency"))
-    assert extra.plan(run, ()) == []
+    assert entries == separate.plan(run, ("memory", "latency"))
+    assert separate.plan(run, ()) == []
 
 
 def test_memory_and_latency(
@@ -44,4 +44,4 @@ def test_memory_and_latency(
             assert len(lines) > 1
             largest = max(int(line.split(",")[1]) for line in lines[1:])
             assert largest <= trial["rss"]["peak_kib"] + 1024
-    assert [t["purpose"] for t in trials].count("memory") == 2 * extra.TRIALS
+    assert [t["purpose"] for t in trials].count("memory") == 2 * separate.TRIALS

@@ -25,16 +25,19 @@ def plan(run: Json, purposes: Sequence[str]) -> list[Json]:
     entries: list[Json] = []
     for purpose in purposes:
         for block in range(1, TRIALS + 1):
-            for cell in range(len(run["cells"])):
-                chance.shuffle(labels)
-                for place, label in enumerate(labels):
+            for index, cell in enumerate(run["cells"]):
+                if "program" in cell:
+                    continue
+                here = [label for label in labels if label in cell.get("arms", labels)]
+                chance.shuffle(here)
+                for place, label in enumerate(here):
                     entries.append(
                         {
                             "trial": len(run["plan"]) + len(entries),
                             "purpose": purpose,
                             "block": block,
                             "order": place,
-                            "cell": cell,
+                            "cell": index,
                             "arm": label,
                             "env_pad": chance.randint(0, MAX_PAD),
                         }
