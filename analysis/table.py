@@ -39,6 +39,8 @@ HOT_SYMBOLS = 15
 PLAIN_WIDTH = 132
 LEAST_WIDTH = 100
 WIDE = 120
+# What callgrind's columns need beside.
+SIMULATED_WIDTH = 27
 
 _RICH_TONES = {"good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "": ""}
 _COUNTED = ("mmap", "munmap", "madvise")
@@ -445,7 +447,8 @@ def run_lines(summary: Summary) -> list[str]:
 def print_summary(summary: Summary, console: Console, report: str) -> None:
     """Prints the table of each cell, what has to be said about it, and where the report is."""
     for cell in summary.cells:
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
+        wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
+        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
         console.print(to_rich(grid))
