@@ -34,13 +34,16 @@ from analysis.summary import (
 
 NONE = "-"
 HOT_SYMBOLS = 15
-# Columns when the output is no terminal and so has no width; the fewest that keep figures whole;
-# the fewest that hold every interval.
+# Columns when the output is no terminal and so has no width; the fewest that are written for; the
+# fewest that hold every interval.
 PLAIN_WIDTH = 132
-LEAST_WIDTH = 100
+LEAST_WIDTH = 80
 WIDE = 120
 # What callgrind's columns need beside.
 SIMULATED_WIDTH = 27
+# What a column of words needs at least, and what is left out first where there is no room.
+_WORDS_WIDTH = 14
+_LEFT_OUT_FIRST = ("mmap/", "cold", "faults")
 
 _RICH_TONES = {"good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "": ""}
 _COUNTED = ("mmap", "munmap", "madvise")
@@ -137,6 +140,8 @@ def cell_title(cell: Cell) -> str:
     words = []
     names = {"warmup": "warm-up", "batch": "operations per iteration"}
     for name, value in cell.params.items():
+        if name == "trace_sha256":
+            continue
         if (name in ("size", "slots", "batch") and value == 0) or (name, value) == ("threads", 1):
             continue
         shown = byte_size(value) if name == "size" else str(value)
@@ -358,14 +363,21 @@ def states_grid(cell: CellSummary) -> Grid:
 
 
 def stats_grid(arm: ArmSummary) -> Grid:
-    """The allocator's own counters that are not all zero, from the first process that has them."""
+    """The allocator's own counters, from the first process that has them: each group ('whale.')
+    of which one is not zero."""
     grid = Grid(("counter", "steady window", "all iterations"))
     steady_stats, total = arm.stats or {}, arm.stats_total or {}
-    for name in dict.fromkeys([*total, *steady_stats]):
-        if steady_stats.get(name) or total.get(name):
+    names = list(dict.fromkeys([*total, *steady_stats]))
+    used = {_group(name) for name in names if steady_stats.get(name) or total.get(name)}
+    for name in names:
+        if _group(name) in used:
             values = (steady_stats.get(name), total.get(name))
             grid.add(name, *(NONE if value is None else f"{value:,}" for value in values))
     return grid
+
+
+def _group(counter: str) -> str:
+    return counter.partition(".")[0]
 
 
 def failures_grid(summary: Summary) -> Grid:
@@ -451,23 +463,74 @@ def print_summary(summary: Summary, console: Console, report: str) -> None:
         grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
-        console.print(to_rich(grid))
-        for line in [*(f"{grid.note(n)} {n}" for n in grid.footnotes), *cell_lines(cell)]:
+        shown, left_out = fit(grid, console.width)
+        console.print(to_rich(shown))
+        notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
+        if left_out:
+            notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
+        for line in [*notes, *cell_lines(cell)]:
             console.print(Text(line))
     console.print()
     for line in [*run_lines(summary), f"report: {report}"]:
         console.print(Text(line))
 
 
+def fit(grid: Grid, width: int) -> tuple[Grid, list[str]]:
+    """The grid made to fit into `width` characters, and the names of the columns left out.
+
+    Where there is no room, intervals go below their values; then columns go, the least needed
+    first. Never the figures of a column that stays.
+    """
+    left_out: list[str] = []
+    if _needed(grid) > width:
+        grid = _stacked(grid)
+    for start in _LEFT_OUT_FIRST:
+        index = next((i for i, name in enumerate(grid.columns) if name.startswith(start)), None)
+        if _needed(grid) > width and index is not None:
+            left_out.append(" ".join(grid.columns[index].split("\n")).replace("/ ", "/"))
+            grid = _without(grid, index)
+    return grid, left_out
+
+
+def _needed(grid: Grid) -> int:
+    """Characters across that a grid needs: one beside it, two between columns."""
+    return sum(2 + _column_width(grid, index) for index in range(len(grid.columns)))
+
+
+def _column_width(grid: Grid, index: int) -> int:
+    texts = [grid.columns[index], *(row[index].text for row in grid.rows)]
+    widest = max(len(line) for text in texts for line in text.split("\n"))
+    return min(widest, _WORDS_WIDTH) if index in grid.words else widest
+
+
+def _stacked(grid: Grid) -> Grid:
+    def stack(text: str, index: int) -> str:
+        return text if index in grid.words else text.replace(" [", "\n[")
+
+    columns = tuple(stack(name, i) for i, name in enumerate(grid.columns))
+    rows = [
+        tuple(Entry(stack(entry.text, i), entry.tone) for i, entry in enumerate(row))
+        for row in grid.rows
+    ]
+    return Grid(columns, rows, grid.words, grid.footnotes)
+
+
+def _without(grid: Grid, index: int) -> Grid:
+    columns = grid.columns[:index] + grid.columns[index + 1 :]
+    rows = [row[:index] + row[index + 1 :] for row in grid.rows]
+    words = frozenset(word - (word > index) for word in grid.words)
+    return Grid(columns, rows, words, grid.footnotes)
+
+
 def to_rich(grid: Grid) -> Table:
     """A grid for the terminal. Words may be broken into lines, figures stay whole."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(grid.columns):
+        least = _column_width(grid, index)
         if index in grid.words:
-            table.add_column(Text(column), overflow="fold")
-            continue
-        lines = [*column.split("\n"), *(row[index].text for row in grid.rows)]
-        table.add_column(Text(column), justify="right", width=max(len(line) for line in lines))
+            table.add_column(Text(column), overflow="fold", min_width=least)
+        else:
+            table.add_column(Text(column), justify="right", width=least)
     for row in grid.rows:
         table.add_row(*(Text(entry.text, style=_RICH_TONES[entry.tone]) for entry in row))
     return table

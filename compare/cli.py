@@ -32,11 +32,14 @@ examples:
   ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
   ./run.sh --programs                          whole programs under each allocator
   ./run.sh --resume results/latest             go on with an interrupted run
+  ./run.sh --record my.trace -- program args   record a program's allocation calls
+  ./run.sh --scenario trace --trace my.trace   replay them under each allocator
 
 A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
 in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
 the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
-limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted.
+limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted;
+with --record the program's own, but 1 when it was 0 and no trace could be written.
 """
 
 
@@ -46,6 +49,8 @@ class Options:
 
     list: bool
     check_args: bool
+    record: str | None
+    program: tuple[str, ...]
     resume: str | None
     scenarios: tuple[str, ...]
     iters: int
@@ -55,6 +60,7 @@ class Options:
     threads: int | None
     slots: int | None
     batch: int | None
+    trace: str | None
     trials: int
     allocators: tuple[str, ...] | None
     paths: tuple[str, ...]
@@ -235,6 +241,16 @@ def _parser() -> _Parser:
     add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
     add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
 
+    add("--trace", type=_word, metavar="FILE", help="recording for the scenario trace")
+
+    add = parser.add_argument_group("record a program").add_argument
+    add(
+        "--record",
+        type=_word,
+        metavar="FILE",
+        help="run the program after -- once, write its allocation calls to FILE; goes alone",
+    )
+
     add = parser.add_argument_group("the run").add_argument
     add(
         "--plan-seed",
@@ -255,20 +271,32 @@ def _parser() -> _Parser:
     return parser
 
 
-def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
-    """--resume goes alone: everything else is in run.json."""
+def _check_alone(parser: _Parser, given: dict[str, Any], alone: str, why: str) -> None:
+    """Raises UsageError unless the option `alone` is the only one."""
     for name, value in given.items():
-        if name not in ("resume", "check_args") and value != parser.get_default(name):
+        if name not in (alone, "check_args") and value != parser.get_default(name):
             option = "--" + name.replace("_", "-")
-            raise UsageError(
-                f"{option}: does not go with --resume, which continues the run's own plan"
-            )
+            raise UsageError(f"{option}: does not go with --{alone}, which {why}")
+
+
+def _check_record(given: argparse.Namespace, program: Sequence[str], dashes: bool) -> None:
+    """--record and -- with a program come together, or not at all."""
+    if given.record is None and dashes:
+        raise UsageError("--: only --record FILE takes a program")
+    if given.record is not None and not program:
+        raise UsageError(f"--record '{given.record}': must be followed by -- and a program")
 
 
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
-    given, extra = parser.parse_known_args(argv)
+    ours = list(argv)
+    dashes = "--" in ours
+    program: tuple[str, ...] = ()
+    if dashes:
+        program = tuple(ours[ours.index("--") + 1 :])
+        ours = ours[: ours.index("--")]
+    given, extra = parser.parse_known_args(ours)
     if extra:
         word = extra[0]
         if not word.startswith("-"):
@@ -278,8 +306,11 @@ def parse(argv: Sequence[str]) -> Options:
             f"{word.partition('=')[0]}: no such option; did you mean"
             f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
         )
-    if given.resume is not None:
-        _check_alone(parser, vars(given))
+    _check_record(given, program, dashes)
+    if given.record is not None:
+        _check_alone(parser, vars(given), "record", "measures nothing")
+    elif given.resume is not None:
+        _check_alone(parser, vars(given), "resume", "continues the run's own plan")
     elif given.scenario is None and given.programs is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
     if given.quick and given.trials is not None:
@@ -287,6 +318,8 @@ def parse(argv: Sequence[str]) -> Options:
     return Options(
         list=given.list,
         check_args=given.check_args,
+        record=given.record,
+        program=program,
         resume=given.resume,
         scenarios=given.scenario or (),
         iters=given.iters or DEFAULT_ITERS,
@@ -296,6 +329,7 @@ def parse(argv: Sequence[str]) -> Options:
         threads=given.threads,
         slots=given.slots,
         batch=given.batch,
+        trace=given.trace,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
         paths=tuple(given.allocator),

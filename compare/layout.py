@@ -12,6 +12,11 @@ class Layout:
     driver: Path
     results: Path
 
+    @property
+    def build(self) -> Path:
+        """Where the driver is, and what is built with it."""
+        return self.driver.parent
+
     @staticmethod
     def of_checkout() -> "Layout":
         """The checkout that this module is part of."""

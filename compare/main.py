@@ -28,6 +28,7 @@ from compare.layout import Layout
 from compare.machine import allocator_environment, facts
 from compare.plan import Json
 from compare.progress import Display
+from compare.record import record
 from compare.runner import failures, run_plan
 from compare.text import one_line
 from compare.trial import BASE_ENVIRONMENT, Bench
@@ -43,12 +44,14 @@ _LONGEST_NAME = 60  # characters of the scenarios' names in a folder's name
 
 
 def main(argv: Sequence[str], layout: Layout | None = None) -> int:
-    """Does what `argv` says; returns the exit status (0, 1, 2 or 130)."""
+    """Does what `argv` says; returns the exit status (0, 1, 2 or 130; a recorded program's)."""
     layout = layout or Layout.of_checkout()
     try:
         options = parse(argv)
         if options.check_args:
             return 0
+        if options.record is not None:
+            return record(options.record, options.program, layout)
         if options.list:
             print(_listing(layout))
             return 0
@@ -96,10 +99,15 @@ def _listing(layout: Layout) -> str:
 
 def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     """run.json of a new run, with everything checked that the options ask for."""
-    scenarios = driver.choose(options.scenarios, driver.scenarios(layout.driver))
+    known = driver.scenarios(layout.driver)
+    scenarios = driver.choose(options.scenarios, known, options.trace is not None)
+    trace = None if options.trace is None else _trace(options.trace, layout)
     asked = options.scenario_parameters()
     cells: list[Json] = [
-        {"scenario": scenario.name, "params": driver.parameters(scenario, options.iters, asked)}
+        {
+            "scenario": scenario.name,
+            "params": driver.parameters(scenario, options.iters, asked, trace),
+        }
         for scenario in scenarios
     ]
     programs: list[program.Known] = []
@@ -247,6 +255,12 @@ def _program_cell(
     return cell, notes
 
 
+def _trace(name: str, layout: Layout) -> driver.Trace:
+    """The trace of --trace; named as libraries are, so that results do not tell where we are."""
+    file = Path(os.path.realpath(name))
+    return driver.read_trace(layout.build / "hkl-trace", file, preload_path(file, layout.root))
+
+
 def _baseline(asked: str | None, chosen: Sequence[Allocator]) -> str:
     names = [allocator.name for allocator in chosen if not allocator.floor]
     if not names:
@@ -286,6 +300,12 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
     option = f"--resume {folder}"
     files = [(arm["title"], arm["lib"], arm["sha256"]) for arm in run["arms"] if arm["lib"]]
     files.append(("the driver", str(layout.driver), run["tools"].get("driver_sha256")))
+    traces = {
+        cell["params"]["trace"]: cell["params"]
+        for cell in run["cells"]
+        if "trace" in cell["params"]
+    }
+    files += [("the trace", path, params["trace_sha256"]) for path, params in traces.items()]
     for title, path, recorded in files:
         try:
             now = sha256_of(layout.root / path)

@@ -27,7 +27,7 @@ def arms_of(allocators: Sequence[Allocator], baseline: str, root: Path) -> list[
         {
             "arm": allocator.name,
             "allocator": allocator.name,
-            "title": f"{allocator.title} {allocator.version}",
+            "title": allocator.title,
             "lib": None if allocator.lib is None else preload_path(allocator.lib, root),
             "version": allocator.version,
             "sha256": allocator.sha256,

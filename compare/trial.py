@@ -172,6 +172,8 @@ def _measure(
         return _End("error", "the driver ended with status 0 but left no record"), {}
     if not isinstance(measured, dict):
         return _End("error", "the driver's record is not a JSON object"), {}
+    if isinstance(measured.get("params"), dict):  # what only the plan knows
+        measured["params"] = {**cell["params"], **measured["params"]}
     if measured.get("timeline_file") is not None:
         measured["timeline_file"] = timeline
     if purpose == callgrind.PURPOSE:

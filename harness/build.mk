@@ -1,7 +1,9 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
-# Beside it: the floor (harness/floor/) and what runs whole programs (harness/child/).
+# Beside it: the floor (harness/floor/), what runs whole programs (harness/child/), and hkl-record.so and hkl-trace: the recorder
+# of allocation calls, and what packs and checks its traces.
 HARNESS_DRIVER := $(BUILD)/hkl-driver
 HARNESS_BIN := $(HARNESS_DRIVER) $(BUILD)/libfloor.so $(BUILD)/hkl-child
+RECORD_BIN  := $(BUILD)/hkl-record.so $(BUILD)/hkl-trace
 
 HARNESS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/*.c) $(wildcard scenarios/*.c))) \
                $(BUILD)/harness/gbench.o
@@ -36,4 +38,16 @@ $(BUILD)/hkl-child: harness/child/main.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE -I. $(CWARN) $(CFLAGS) $(LDFLAGS) $< -o $@
 
--include $(HARNESS_OBJ:.o=.d)
+
+$(BUILD)/harness/record/recorder.o: HARNESS_CFLAGS += -fPIC -fvisibility=hidden -fno-builtin
+
+$(BUILD)/hkl-record.so: $(BUILD)/harness/record/recorder.o
+	$(CC) -shared -pthread -Wl,-soname,hkl-record.so -Wl,-z,relro,-z,now $(LDFLAGS) $^ -ldl -o $@
+
+TRACE_OBJ := $(patsubst %,$(BUILD)/%.o,harness/record/trace_tool harness/record/pack harness/json harness/arena \
+                                       scenarios/trace_reader)
+
+$(BUILD)/hkl-trace: $(TRACE_OBJ)
+	$(CC) -pie $(LDFLAGS) $^ -o $@
+
+-include $(HARNESS_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(BUILD)/harness/record/recorder.d

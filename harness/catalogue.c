@@ -74,6 +74,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_open(&json, NULL, '{');
         hkl_json_string(&json, "name", scenario->name);
         hkl_json_string(&json, "summary", scenario->summary);
+        hkl_json_bool(&json, "takes_trace", scenario->takes_trace);
         hkl_json_open(&json, "defaults", '{');
         hkl_json_unsigned(&json, "warmup", scenario->warmup);
         hkl_json_unsigned(&json, "size", scenario->defaults.size);

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compare.allocators import Allocator, load_table
+from compare.allocators import Allocator, load_table, title_of
 from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
 from compare.plan import MAX_PAD, arms_of, blocks
@@ -106,3 +106,18 @@ def test_damaged_table_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UsageError, match="allocators.toml"):
             load_table(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "title"),
+    [
+        ("2.0.9+ds-2", "x 2.0.9"),
+        ("1:2.10-1+b1", "x 2.10"),
+        ("glibc 2.36", "glibc 2.36"),
+        ("0.1.0+c3e86db-dirty", "x 0.1.0+c3e86db-dirty"),
+        ("sha256 0123456789ab", "x"),
+        ("unknown", "x unknown"),
+    ],
+)
+def test_titles_are_short(version: str, title: str) -> None:
+    assert title_of("x", version) == title

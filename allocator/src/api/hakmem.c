@@ -55,8 +55,11 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero)
-                                 : class_alloc_slow(hkm_class_of(size), &zero);
+    if (size > HKM_MIDDLE_MAX) {
+        /* reached by a jump from malloc, so that this is where malloc returns to: the call site */
+        return hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero);
+    }
+    return class_alloc_slow(hkm_class_of(size), &zero);
 }
 
 /* Pops a block of the class; NULL when the bin is empty. */
@@ -210,7 +213,7 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
             block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
         }
     } else if (hkm_start()) {
-        block = hkm_large_alloc(bytes, 1, &zero);
+        block = hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
     return block == NULL || zero ? block : memset(block, 0, bytes);
 }
@@ -274,7 +277,7 @@ static void *alloc_aligned(size_t alignment, size_t size) {
         return hak_malloc(hkm_classes[cls].size);
     }
     bool zero;
-    return hkm_large_alloc(size == 0 ? 1 : size, alignment, &zero);
+    return hkm_large_alloc(size == 0 ? 1 : size, alignment, 0, &zero);
 }
 
 static bool is_power_of_two(size_t n) {

@@ -13,19 +13,20 @@
 
 struct hkm_slab;
 
-/* A bin is an array of a power of two of slots, at least this many and at most HKM_BIN_MOST, that ends
- * at a multiple of HKM_BIN_STEP slots. Small bins lie close together: they share few cache sets. */
+/* A bin is an array of a power of two of slots, at least this many and at most HKM_BIN_MOST, that
+ * ends at a multiple of HKM_BIN_STEP slots. Small bins lie close together: they share few cache
+ * sets. */
 #define HKM_BIN_STEP 32u
 #define HKM_BIN_MOST 128u
 /* Codes of the state map that the fast paths may look up. */
 #define HKM_BINS 128u
 
 /*
- * The fast paths see only `top`. The bin's blocks are in the slots after its *bottom* slot, which holds
- * NULL, up to *top. So
+ * The fast paths see only `top`. The bin's blocks are in the slots after its *bottom* slot, which
+ * holds NULL, up to *top. So
  *   - the bin is empty when *top is NULL (top is at the bottom),
- *   - it may be full when the next slot's address is a multiple of a step; the slow path knows whether
- *     this is the bin's end or only one of the steps on the way there,
+ *   - it may be full when the next slot's address is a multiple of a step; the slow path knows
+ * whether this is the bin's end or only one of the steps on the way there,
  *   - its capacity is set by where the bottom lies, at no cost on the fast paths.
  * Codes that stand for no class, and classes not used yet, point to hkm_no_bin's last slot, which
  * holds NULL: empty and full at once, so both fast paths leave for the slow path, and no other
@@ -35,7 +36,7 @@ struct hkm_heap {
     void **top[HKM_BINS];
     uint8_t class_by_16[HKM_SMALL_MAX / 16 + 1]; /* as hkm_class_by_16, at hand */
     struct hkm_warm {
-        struct hkm_slab *first; /* held slabs, linked by next; blocks are taken from the first */
+        struct hkm_slab *first;  /* held slabs, linked by next; blocks are taken from the first */
         _Atomic uint32_t hits;   /* refills from a held slab; written by the holder only */
         _Atomic uint32_t misses; /* other refills; likewise */
         uint8_t slabs;
