@@ -3,8 +3,10 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
-from conftest import BUILD, REPO
+REPO = Path(__file__).resolve().parents[2]
+BUILD = REPO / "build"
 
 SCENARIO = """
 #include "harness/arena.h"
