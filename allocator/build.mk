@@ -1,11 +1,17 @@
-# libhakmem.so and libhakmem.a. VARIANT=name VARIANT_CFLAGS='-D...' builds into build/variants/name/ instead.
+# libhakmem.so and libhakmem.a. VARIANT=name builds a variant into build/variants/name/ instead.
+
+include allocator/variants.mk
+VARIANTS := $(patsubst VARIANT_%,%,$(filter VARIANT_%,$(.VARIABLES)))
+ifneq ($(filter-out $(VARIANTS),$(VARIANT)),)
+$(error VARIANT=$(VARIANT): no such variant, there are: $(sort $(VARIANTS)))
+endif
 
 ALLOCATOR_OUT    := $(BUILD)$(if $(VARIANT),/variants/$(VARIANT))
 ALLOCATOR_SRC    := $(sort $(wildcard allocator/src/*/*.c))
 ALLOCATOR_OBJ    := $(ALLOCATOR_SRC:%.c=$(ALLOCATOR_OUT)/%.o)
 ALLOCATOR_LIBS   := $(ALLOCATOR_OUT)/libhakmem.so $(ALLOCATOR_OUT)/libhakmem.a
 ALLOCATOR_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
-                    -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(VARIANT_CFLAGS)
+                    -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(VARIANT_$(VARIANT))
 
 $(ALLOCATOR_OUT)/allocator/%.o: allocator/%.c
 	@mkdir -p $(@D)

@@ -8,6 +8,8 @@ shown.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich import box
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis import statistics, steady
+from analysis import flame, statistics, steady
 from analysis.load import WINDOWS, Cell
 from analysis.statistics import Estimate
 from analysis.summary import (
@@ -31,11 +33,15 @@ from analysis.summary import (
 )
 
 NONE = "-"
-# Columns when the output is no terminal and so has no width; the fewest that keep figures whole;
-# the fewest that hold every interval.
+HOT_SYMBOLS = 15
+# Columns when the output is no terminal and so has no width; the fewest that are written for; the
+# fewest that hold every interval.
 PLAIN_WIDTH = 132
-LEAST_WIDTH = 100
+LEAST_WIDTH = 80
 WIDE = 120
+# What a column of words needs at least, and what is left out first where there is no room.
+_WORDS_WIDTH = 14
+_LEFT_OUT_FIRST = ("mmap/", "cold", "faults")
 
 _RICH_TONES = {"good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "": ""}
 _COUNTED = ("mmap", "munmap", "madvise")
@@ -126,6 +132,9 @@ def byte_size(size: int) -> str:
 def cell_title(cell: Cell) -> str:
     """'vm: iters 100, warm-up 10, ...': the scenario and those of its parameters that mean
     something."""
+    if cell.program is not None:
+        version = f" ({cell.program['version']})" if cell.program["version"] else ""
+        return f"{cell.scenario}: {cell.program['title']}{version}"
     words = []
     names = {"warmup": "warm-up", "batch": "operations per iteration"}
     for name, value in cell.params.items():
@@ -145,6 +154,8 @@ def verdict(arm: ArmSummary) -> Entry:
         parts.append(f"{arm.verdict} {percent(arm.to_baseline.log_ratio)}")
     elif arm.verdict:
         parts.append(arm.verdict)
+    elif arm.arm.floor:
+        parts.append("not compared")
     if arm.few:
         parts.append("few processes")
     parts.extend(arm.failures)
@@ -159,15 +170,21 @@ def in_order(cell: CellSummary) -> list[ArmSummary]:
 
 def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
     """What the terminal shows of a cell; `narrow` leaves out one interval."""
+    unit = cell.cell.unit[0]
+    to_best_title = "to best" if narrow else "to best [95 %]"
+    common = (to_best_title, f"verdict vs {baseline}")
+    if cell.cell.program is not None:
+        return _program_grid(cell, (f"{unit} [95 %]", *common), narrow)
+    simulated = any(arm.callgrind for arm in cell.arms)
     grid = Grid(
         (
             "allocator",
-            "ns/op [95 %]",
-            "cold\nns/op",
-            "to best" if narrow else "to best [95 %]",
-            f"verdict vs {baseline}",
+            f"{unit} [95 %]",
+            f"cold\n{unit}",
+            *common,
             "faults\n/iter",
             "mmap/\nmunmap/\nmadvise",
+            *(("instr\n/op", "L1 miss\n/op", "LL miss\n/op") if simulated else ()),
             "peak\nMiB",
         ),
         words=frozenset({0, 4}),
@@ -182,8 +199,28 @@ def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
             verdict(arm),
             count(arm.faults["minflt"] + arm.faults["majflt"]),
             _calls(grid, arm),
+            *(counted(grid, value, number) for value in arm.callgrind.values()),
             mebibytes(arm.rss["peak_kib"]),
         )
+    return grid
+
+
+def _program_grid(cell: CellSummary, common: tuple[str, ...], narrow: bool) -> Grid:
+    """The same for a whole program."""
+    columns = ("allocator", *common, "user\nms", "kernel\nms", "peak\nMiB")
+    grid = Grid(columns, words=frozenset({0, 3}))
+    for arm in in_order(cell):
+        grid.add(
+            arm.arm.title,
+            steady_time(arm),
+            to_best(cell, arm, narrow),
+            verdict(arm),
+            number(arm.user / 1e6),
+            number(arm.kernel / 1e6),
+            mebibytes(arm.rss["peak_kib"]),
+        )
+    if cell.cell.skipped is not None:
+        grid.add(Entry(f"skipped: {cell.cell.skipped}", "warn"), *[NONE] * (len(columns) - 1))
     return grid
 
 
@@ -211,9 +248,9 @@ def _calls(grid: Grid, arm: ArmSummary) -> str:
     return "/".join(counted(grid, call) for call in calls)
 
 
-def counted(grid: Grid, value: Count) -> str:
+def counted(grid: Grid, value: Count, show: Callable[[float], str] = count) -> str:
     """A count, or 'n/a' with a footnote that says why."""
-    return f"n/a {grid.note(value.reason)}" if value.reason else count(value.value)
+    return f"n/a {grid.note(value.reason)}" if value.reason else show(value.value)
 
 
 def windows_grid(cell: CellSummary) -> Grid:
@@ -243,6 +280,38 @@ def comparison_grid(cell: CellSummary, baseline: str) -> Grid:
             f"{arm.p_holm:.2g}" if several else NONE,
             verdict(arm),
         )
+    return grid
+
+
+def share_grid(cell: CellSummary) -> Grid:
+    """Each allocator's own part of the time: what is left when the floor's is taken away; no rows
+    when the floor did not run."""
+    unit = cell.cell.unit[0]
+    columns = ("allocator", f"whole, {unit} [95 %]", f"less floor, {unit} [95 %]", "share")
+    grid = Grid(columns)
+    for arm in in_order(cell):
+        if arm.less_floor is not None and arm.steady is not None:
+            share = f"{100 * arm.less_floor.value / arm.steady.value:.0f} %"
+            grid.add(arm.arm.title, estimate(arm.steady), estimate(arm.less_floor), share)
+    return grid
+
+
+def cpu_grid(cell: CellSummary) -> Grid:
+    """How the CPU time of the steady window, or of a whole program, divides."""
+    grid = Grid(("allocator", "CPU time, ms", "user", "kernel"))
+    for arm in in_order(cell):
+        share = arm.kernel_share
+        known = math.isfinite(share)
+        parts = (f"{100 * (1 - share):.0f} %", f"{100 * share:.0f} %") if known else (NONE, NONE)
+        grid.add(arm.arm.title, number((arm.user + arm.kernel) / 1e6), *parts)
+    return grid
+
+
+def hot_grid(stacks: Counter[str]) -> Grid:
+    """The symbols in which most samples were taken."""
+    grid = Grid(("symbol", "by itself", "with what it calls"))
+    for name, own, whole in flame.hot_symbols(stacks)[:HOT_SYMBOLS]:
+        grid.add(name, f"{100 * own:.1f} %", f"{100 * whole:.1f} %")
     return grid
 
 
@@ -292,14 +361,21 @@ def states_grid(cell: CellSummary) -> Grid:
 
 
 def stats_grid(arm: ArmSummary) -> Grid:
-    """The allocator's own counters that are not all zero, from the first process that has them."""
+    """The allocator's own counters, from the first process that has them: each group ('whale.')
+    of which one is not zero."""
     grid = Grid(("counter", "steady window", "all iterations"))
     steady_stats, total = arm.stats or {}, arm.stats_total or {}
-    for name in dict.fromkeys([*total, *steady_stats]):
-        if steady_stats.get(name) or total.get(name):
+    names = list(dict.fromkeys([*total, *steady_stats]))
+    used = {_group(name) for name in names if steady_stats.get(name) or total.get(name)}
+    for name in names:
+        if _group(name) in used:
             values = (steady_stats.get(name), total.get(name))
             grid.add(name, *(NONE if value is None else f"{value:,}" for value in values))
     return grid
+
+
+def _group(counter: str) -> str:
+    return counter.partition(".")[0]
 
 
 def failures_grid(summary: Summary) -> Grid:
@@ -329,7 +405,9 @@ def floor_line(cell: CellSummary) -> str:
 
 def cell_lines(cell: CellSummary) -> list[str]:
     """What has to be said below the table of a cell."""
-    lines = [floor_line(cell)]
+    if cell.cell.skipped is not None:
+        return [f"skipped: {cell.cell.skipped}"]
+    lines = [floor_line(cell), *_callgrind_lines(cell)]
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
@@ -345,6 +423,20 @@ def cell_lines(cell: CellSummary) -> list[str]:
     return lines
 
 
+def _callgrind_lines(cell: CellSummary) -> list[str]:
+    """Whether callgrind counted the same in the baseline's two processes."""
+    if cell.twin is None or not cell.twin.callgrind:
+        return []
+    base = next(arm for arm in cell.arms if arm.arm.arm == cell.twin.arm.twin_of)
+    one, other = (arm.callgrind["instructions"].value for arm in (base, cell.twin))
+    if not (math.isfinite(one) and math.isfinite(other)):
+        return []
+    if one == other:
+        return [f"callgrind: two processes of {base.arm.arm} counted the same instructions"]
+    change = percent(math.log(other / one))
+    return [f"callgrind: two processes of {base.arm.arm} differ in instructions by {change}"]
+
+
 def run_lines(summary: Summary) -> list[str]:
     """What has to be said about the whole run."""
     lines = []
@@ -358,6 +450,7 @@ def run_lines(summary: Summary) -> list[str]:
             f"compared, Holm's correction included, it takes at least {needed}"
         )
     lines.extend(summary.run.meta["counters"]["notes"])
+    lines.extend(summary.run.meta.get("notes", []))
     return lines
 
 
@@ -367,23 +460,74 @@ def print_summary(summary: Summary, console: Console, report: str) -> None:
         grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
-        console.print(to_rich(grid))
-        for line in [*(f"{grid.note(n)} {n}" for n in grid.footnotes), *cell_lines(cell)]:
+        shown, left_out = fit(grid, console.width)
+        console.print(to_rich(shown))
+        notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
+        if left_out:
+            notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
+        for line in [*notes, *cell_lines(cell)]:
             console.print(Text(line))
     console.print()
     for line in [*run_lines(summary), f"report: {report}"]:
         console.print(Text(line))
 
 
+def fit(grid: Grid, width: int) -> tuple[Grid, list[str]]:
+    """The grid made to fit into `width` characters, and the names of the columns left out.
+
+    Where there is no room, intervals go below their values; then columns go, the least needed
+    first. Never the figures of a column that stays.
+    """
+    left_out: list[str] = []
+    if _needed(grid) > width:
+        grid = _stacked(grid)
+    for start in _LEFT_OUT_FIRST:
+        index = next((i for i, name in enumerate(grid.columns) if name.startswith(start)), None)
+        if _needed(grid) > width and index is not None:
+            left_out.append(" ".join(grid.columns[index].split("\n")).replace("/ ", "/"))
+            grid = _without(grid, index)
+    return grid, left_out
+
+
+def _needed(grid: Grid) -> int:
+    """Characters across that a grid needs: one beside it, two between columns."""
+    return sum(2 + _column_width(grid, index) for index in range(len(grid.columns)))
+
+
+def _column_width(grid: Grid, index: int) -> int:
+    texts = [grid.columns[index], *(row[index].text for row in grid.rows)]
+    widest = max(len(line) for text in texts for line in text.split("\n"))
+    return min(widest, _WORDS_WIDTH) if index in grid.words else widest
+
+
+def _stacked(grid: Grid) -> Grid:
+    def stack(text: str, index: int) -> str:
+        return text if index in grid.words else text.replace(" [", "\n[")
+
+    columns = tuple(stack(name, i) for i, name in enumerate(grid.columns))
+    rows = [
+        tuple(Entry(stack(entry.text, i), entry.tone) for i, entry in enumerate(row))
+        for row in grid.rows
+    ]
+    return Grid(columns, rows, grid.words, grid.footnotes)
+
+
+def _without(grid: Grid, index: int) -> Grid:
+    columns = grid.columns[:index] + grid.columns[index + 1 :]
+    rows = [row[:index] + row[index + 1 :] for row in grid.rows]
+    words = frozenset(word - (word > index) for word in grid.words)
+    return Grid(columns, rows, words, grid.footnotes)
+
+
 def to_rich(grid: Grid) -> Table:
     """A grid for the terminal. Words may be broken into lines, figures stay whole."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(grid.columns):
+        least = _column_width(grid, index)
         if index in grid.words:
-            table.add_column(Text(column), overflow="fold")
-            continue
-        lines = [*column.split("\n"), *(row[index].text for row in grid.rows)]
-        table.add_column(Text(column), justify="right", width=max(len(line) for line in lines))
+            table.add_column(Text(column), overflow="fold", min_width=least)
+        else:
+            table.add_column(Text(column), justify="right", width=least)
     for row in grid.rows:
         table.add_row(*(Text(entry.text, style=_RICH_TONES[entry.tone]) for entry in row))
     return table

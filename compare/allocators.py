@@ -8,9 +8,10 @@ import glob
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compare.errors import UsageError
@@ -20,6 +21,13 @@ from compare.tools import output_of
 TABLE = Path(__file__).with_name("allocators.toml")
 _ELF_IDENTITY = 20  # bytes of an ELF header up to and including e_machine
 _ET_DYN = 3
+# In a process of its own: no library under test is loaded into this one.
+_ASK_HAK_VERSION = """
+import ctypes, sys
+version = ctypes.CDLL(sys.argv[1]).hak_version
+version.restype = ctypes.c_char_p
+print(version().decode())
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Known:
     candidates: tuple[str, ...]
     version: str
     remedy: str
+    floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,12 @@ class Allocator:
     """An allocator that was found. `lib` is None for the C library's own malloc."""
 
     name: str
-    title: str
+    title: str  # name and short version, for people
     lib: Path | None
     version: str
     sha256: str | None
     option: str  # how the user asked for it: the beginning of messages about it
+    floor: bool = False  # does next to nothing: shows what a scenario costs by itself
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ def load_table(path: Path = TABLE) -> Table:
                 candidates=tuple(entry["candidates"]),
                 version=entry["version"],
                 remedy=entry["remedy"],
+                floor=entry.get("floor", False),
             )
             for name, entry in data["allocator"].items()
         }
@@ -73,10 +84,10 @@ def load_table(path: Path = TABLE) -> Table:
     except KeyError as error:
         raise UsageError(f"{path.name}: the key {error} is missing") from error
     for entry in known.values():
-        if entry.version not in ("package", "libc", "git"):
+        if entry.version not in ("package", "libc", "hakmem"):
             raise UsageError(
                 f"{path.name}: {entry.name}: version '{entry.version}':"
-                " must be package, libc or git"
+                " must be package, libc or hakmem"
             )
     for name in default:
         if name not in known:
@@ -145,10 +156,23 @@ def _file_version(lib: Path, sha256: str) -> str:
 def _version_of(kind: str, lib: Path | None, sha256: str | None, root: Path) -> str:
     if kind == "libc" or lib is None or sha256 is None:
         return str(os.confstr("CS_GNU_LIBC_VERSION"))
-    if kind == "git":
-        git = output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--tags")
-        return git or f"sha256 {sha256[:12]}"
+    if kind == "hakmem":
+        own = output_of(sys.executable, "-c", _ASK_HAK_VERSION, str(lib))
+        commit = output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*")
+        return "+".join(part for part in (own, commit) if part) or f"sha256 {sha256[:12]}"
     return _package_version(lib) or _file_version(lib, sha256)
+
+
+def title_of(title: str, version: str) -> str:
+    """'mimalloc 2.0.9' of 'mimalloc' and '1:2.0.9+ds-2': without what only packagers tell apart."""
+    if version.startswith("sha256 "):
+        return title
+    if version.startswith("glibc "):
+        return version
+    if re.fullmatch(r"[0-9.]+\+[0-9a-f]{7,}(-dirty)?", version):  # hakmem's, with its commit
+        return f"{title} {version}"
+    short = re.match(r"(?:[0-9]+:)?([0-9][0-9.]*)", version)
+    return f"{title} {short[1] if short else version}"
 
 
 def locate(name: str, table: Table, root: Path) -> Allocator:
@@ -161,16 +185,16 @@ def locate(name: str, table: Table, root: Path) -> Allocator:
             f" '{nearest(name, table.known)}'? --list shows all"
         )
     if not known.candidates:
-        return Allocator(
-            name, known.title, None, _version_of(known.version, None, None, root), None, option
-        )
+        version = _version_of(known.version, None, None, root)
+        return Allocator(name, title_of(known.title, version), None, version, None, option)
     lib = find_library(known, root)
     if lib is None:
         raise UsageError(
             f"{option}: {known.title} is not here: {known.remedy},"
             " or choose others with --allocators"
         )
-    return _found(name, known.title, lib, known.version, option, root)
+    found = _found(name, known.title, lib, known.version, option, root)
+    return replace(found, floor=known.floor)
 
 
 def from_path(text: str, table: Table, root: Path) -> Allocator:
@@ -212,7 +236,8 @@ def _found(name: str, title: str, lib: Path, kind: str, option: str, root: Path)
         sha256 = sha256_of(lib)
     except OSError as error:
         raise UsageError(f"{option}: cannot be read: {error.strerror}") from error
-    return Allocator(name, title, lib, _version_of(kind, lib, sha256, root), sha256, option)
+    version = _version_of(kind, lib, sha256, root)
+    return Allocator(name, title_of(title, version), lib, version, sha256, option)
 
 
 def choose(

@@ -16,11 +16,12 @@ from compare.text import nearest
 
 DEFAULT_ITERS = 100
 DEFAULT_TRIALS = 15
-QUICK_TRIALS = 5
+QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
 DEFAULT_TIMEOUT_S = 120.0
 _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
 _MAX_THREADS = 4096
+_COUNTERS = ("perf", "callgrind", "none")
 
 _EPILOG = """\
 examples:
@@ -28,6 +29,8 @@ examples:
   ./run.sh --scenario all --quick              a first look at everything
   ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
+  ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
+  ./run.sh --programs                          whole programs under each allocator
   ./run.sh --resume results/latest             go on with an interrupted run
   ./run.sh --record my.trace -- program args   record a program's allocation calls
   ./run.sh --scenario trace --trace my.trace   replay them under each allocator
@@ -65,6 +68,9 @@ class Options:
     plan_seed: int | None
     timeout_s: float
     counters: str
+    profile: bool
+    programs: tuple[str, ...] | None
+    pin: tuple[int, ...] | None
     out: str | None
 
     def scenario_parameters(self) -> dict[str, int | None]:
@@ -121,11 +127,26 @@ def _word(text: str) -> str:
 
 
 def _counters(text: str) -> str:
-    if text not in ("perf", "none"):
+    if text not in _COUNTERS:
         raise argparse.ArgumentTypeError(
-            f"'{text}': must be perf or none; did you mean '{nearest(text, ('perf', 'none'))}'?"
+            f"'{text}': must be perf, callgrind or none; did you mean"
+            f" '{nearest(text, _COUNTERS)}'?"
         )
     return text
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    """CPU numbers as taskset writes them: '0', '1-3', '0,2-3'."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"'{text}': must be numbers of CPUs such as 0, 1-3 or 0,2-3"
+            )
+        cpus.update(range(first, last + 1))
+    return tuple(sorted(cpus))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -149,6 +170,14 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument_group("what runs").add_argument
     add("--scenario", type=_names, metavar="A,B|all", help="scenarios; --list shows them")
+    add(
+        "--programs",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="A,B",
+        help="whole programs, timed by hyperfine (all of them); --list shows them",
+    )
     add(
         "--allocators",
         type=_names,
@@ -194,9 +223,16 @@ def _parser() -> _Parser:
     add(
         "--counters",
         type=_counters,
-        metavar="perf|none",
-        help="count events and system calls with perf stat (perf), or do without",
+        metavar="perf|callgrind|none",
+        help="perf: events and system calls by perf stat (default); callgrind: also exact"
+        " instructions and simulated cache misses, in processes of their own; none: do without",
     )
+    add(
+        "--profile",
+        action="store_true",
+        help="also a flame graph and the hot symbols, from one more process per allocator",
+    )
+    add("--pin", type=_cpus, metavar="CPUS", help="run the measured processes on these CPUs only")
 
     add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
     add("--size", type=_size, metavar="BYTES", help="of a block; K, M, G multiply by 1024")
@@ -275,7 +311,7 @@ def parse(argv: Sequence[str]) -> Options:
         _check_alone(parser, vars(given), "record", "measures nothing")
     elif given.resume is not None:
         _check_alone(parser, vars(given), "resume", "continues the run's own plan")
-    elif given.scenario is None and not given.list:
+    elif given.scenario is None and given.programs is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
     if given.quick and given.trials is not None:
         raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
@@ -301,5 +337,8 @@ def parse(argv: Sequence[str]) -> Options:
         plan_seed=given.plan_seed,
         timeout_s=given.timeout or DEFAULT_TIMEOUT_S,
         counters=given.counters or "perf",
+        profile=given.profile,
+        programs=given.programs,
+        pin=given.pin,
         out=given.out,
     )

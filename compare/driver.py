@@ -31,6 +31,7 @@ class Scenario:
     min_size: int
     max_size: int
     max_threads: int
+    floor_ok: bool  # whether the floor, which reuses only the newest block, can serve it
     takes_trace: bool
 
 
@@ -69,6 +70,7 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
             name=entry["name"],
             summary=entry["summary"],
             defaults=entry["defaults"],
+            floor_ok=entry["floor_ok"],
             takes_trace=entry["takes_trace"],
             **entry["limits"],
         )

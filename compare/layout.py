@@ -22,3 +22,8 @@ class Layout:
         """The checkout that this module is part of."""
         root = Path(__file__).resolve().parent.parent
         return Layout(root=root, driver=root / "build" / "hkl-driver", results=root / "results")
+
+    @property
+    def child(self) -> Path:
+        """What runs a whole program under an allocator."""
+        return self.root / "build" / "hkl-child"

@@ -80,7 +80,7 @@ void hkl_json_null(struct hkl_json *json, const char *key) {
     put_text(json, "null");
 }
 
-void hkl_json_boolean(struct hkl_json *json, const char *key, bool value) {
+void hkl_json_bool(struct hkl_json *json, const char *key, bool value) {
     begin_value(json, key);
     put_text(json, value ? "true" : "false");
 }

@@ -1,8 +1,8 @@
 /*
  * hakmem: a general-purpose memory allocator for Linux. Public interface.
  *
- * The standard names (malloc, free, ...) are exported too, so a program needs this header only for the
- * hak_ names below. All sizes are in bytes. All functions may be called from any thread.
+ * The standard names (malloc, free, ...) are exported too, so a program needs this header only for
+ * the hak_ names below. All sizes are in bytes. All functions may be called from any thread.
  */
 #ifndef HAKMEM_H
 #define HAKMEM_H
@@ -16,17 +16,19 @@ extern "C" {
 
 #define HAKMEM_VERSION "0.1.0"
 
-/* ---- Allocation: the same contracts as the standard functions whose names they bear ------------- */
+/* ---- Allocation: the same contracts as the standard functions whose names they bear -------------
+ */
 
-/* Block of at least `size` bytes, aligned to 16 (to 8 for sizes of 8 and less). size 0 gives a unique block.
- * NULL and errno = ENOMEM when there is no memory or size > PTRDIFF_MAX. */
+/* Block of at least `size` bytes, aligned to 16 (to 8 for sizes of 8 and less). size 0 gives a
+ * unique block. NULL and errno = ENOMEM when there is no memory or size > PTRDIFF_MAX. */
 void *hak_malloc(size_t size);
 /* Gives a block back. NULL is a no-op. errno is kept. */
 void hak_free(void *block);
 /* Zeroed block for n elements of `size` bytes; NULL and ENOMEM on overflow. */
 void *hak_calloc(size_t n, size_t size);
-/* Resizes; the contents up to the smaller size are kept. realloc(NULL, n) is malloc(n); realloc(p, 0) frees p and
- * returns NULL, as the C library does. On failure NULL and ENOMEM, the block is untouched. */
+/* Resizes; the contents up to the smaller size are kept. realloc(NULL, n) is malloc(n); realloc(p,
+ * 0) frees p and returns NULL, as the C library does. On failure NULL and ENOMEM, the block is
+ * untouched. */
 void *hak_realloc(void *block, size_t size);
 /* hak_realloc of n * size bytes; NULL and ENOMEM on overflow, the block is untouched. */
 void *hak_reallocarray(void *block, size_t n, size_t size);
@@ -38,7 +40,8 @@ int hak_posix_memalign(void **out, size_t alignment, size_t size);
 /* Bytes of the block that may be used, at least those asked for; 0 for NULL. */
 size_t hak_malloc_usable_size(const void *block);
 
-/* ---- Counters ------------------------------------------------------------------------------------ */
+/* ---- Counters
+ * ------------------------------------------------------------------------------------ */
 
 /* A counter only grows; a gauge is a level (for instance, SuperSlabs live now). */
 enum hak_stat_kind { HAK_STAT_COUNTER = 0, HAK_STAT_GAUGE = 1 };
@@ -49,16 +52,19 @@ size_t hak_stats_count(void);
 const char *hak_stats_name(size_t index);
 /* Kind of statistic `index`; HAK_STAT_COUNTER when out of range. */
 enum hak_stat_kind hak_stats_kind(size_t index);
-/* Writes the first min(n, count) values, summed over all threads past and present, to values[]; returns count.
- * Allocates nothing. Values of other running threads may lag by the operations in flight. */
+/* Writes the first min(n, count) values, summed over all threads past and present, to values[];
+ * returns count. Allocates nothing. Values of other running threads may lag by the operations in
+ * flight. */
 size_t hak_stats_snapshot(uint64_t *values, size_t n);
 /* Prints every statistic as 'name value' lines to file descriptor fd. */
 void hak_stats_print(int fd);
 
-/* ---- Control ------------------------------------------------------------------------------------- */
+/* ---- Control
+ * ------------------------------------------------------------------------------------- */
 
-/* Maps up to n SuperSlabs (2 MiB each) from which blocks of size class `cls` can be served, so that they need not be mapped
- * later. Returns how many were mapped; 0 for a class that does not exist. Classes are numbered from 1. */
+/* Maps up to n SuperSlabs (2 MiB each) from which blocks of size class `cls` can be served, so that
+ * they need not be mapped later. Returns how many were mapped; 0 for a class that does not exist.
+ * Classes are numbered from 1. */
 unsigned hak_ss_prewarm_class(unsigned cls, unsigned n);
 /* Number of size classes, and the bytes per block of one; 0 for a class that does not exist. */
 unsigned hak_class_count(void);

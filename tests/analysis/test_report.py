@@ -1,6 +1,7 @@
 """The whole way: table, report.md, report.html, summary.csv and plots of synthetic runs, and the
 command line."""
 
+import io
 import json
 import re
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from analysis.cli import main
+from analysis.table import Grid, fit, to_rich
 from tests.analysis.synthetic import Plan, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,3 +188,27 @@ def test_bad_input_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
         assert done.returncode == 2 and done.stdout == ""
         assert done.stderr.startswith("analysis: ") and done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"run.json", "trials.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("width", "gone"),
+    [(64, ["mmap/munmap", "cold ns/op"]), (80, ["mmap/munmap"]), (90, []), (100, [])],
+)
+def test_figures_stay_whole_at_any_width(width: int, gone: list[str]) -> None:
+    """Intervals go below their values, then columns go, before a figure is cut."""
+    columns = ("allocator", "ns/op [95 %]", "cold\nns/op", "verdict", "mmap/\nmunmap", "peak\nMiB")
+    grid = Grid(columns, words=frozenset({0, 3}))
+    interval = "2,534,980 [2,319,868, 2,761,662]"
+    grid.add("a long name of one", interval, "4,242,310", "no difference shown", "238/241", "222")
+    shown, left_out = fit(grid, width)
+    console = Console(width=width, file=io.StringIO())
+    console.print(to_rich(shown))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    figures = ["2,534,980", "[2,319,868, 2,761,662]", "222"]
+    figures += [] if "cold ns/op" in gone else ["4,242,310"]
+    figures += [] if "mmap/munmap" in gone else ["238/241"]
+    assert all(figure in text for figure in figures)
+    assert (interval in text) == (width == 100)
+    assert left_out == gone

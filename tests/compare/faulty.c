@@ -15,4 +15,6 @@ void *malloc(size_t size) {
     return __libc_malloc(size);
 }
 
-void free(void *block) { __libc_free(block); }
+void free(void *block) {
+    __libc_free(block);
+}

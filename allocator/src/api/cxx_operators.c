@@ -1,7 +1,8 @@
 /*
- * The C++ operators new and delete, by their names in the Itanium C++ ABI, so that the library needs no C++. When
- * there is no memory, the program's new handler is called, and std::bad_alloc thrown, by the C++ library that a C++
- * program has; without one (nobody to catch either), the program is aborted.
+ * The C++ operators new and delete, by their names in the Itanium C++ ABI, so that the library
+ * needs no C++. When there is no memory, the program's new handler is called, and std::bad_alloc
+ * thrown, by the C++ library that a C++ program has; without one (nobody to catch either), the
+ * program is aborted.
  */
 #include <stdlib.h>
 
@@ -9,12 +10,13 @@
 #include "visibility.h"
 
 typedef void (*new_handler)(void);
-new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));               /* std::get_new_handler() */
-void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));          /* std::__throw_bad_alloc() */
+new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));      /* std::get_new_handler() */
+void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn)); /* std::__throw_bad_alloc() */
 
 static HKM_COLD void *try_again(size_t size, size_t alignment, int may_throw) {
     for (;;) {
-        const new_handler handler = _ZSt15get_new_handlerv != NULL ? _ZSt15get_new_handlerv() : NULL;
+        const new_handler handler =
+            _ZSt15get_new_handlerv != NULL ? _ZSt15get_new_handlerv() : NULL;
         if (handler == NULL) {
             break;
         }
@@ -43,8 +45,8 @@ static inline void *new_aligned(size_t size, size_t alignment, int may_throw) {
     return hkm_likely(block != NULL) ? block : try_again(size, alignment, may_throw);
 }
 
-/* NEW: operator new and new[] with this parameter list; DELETE: operator delete and delete[]. The parameters after the first
- * do not matter to us: every block is found by its address alone. */
+/* NEW: operator new and new[] with this parameter list; DELETE: operator delete and delete[]. The
+ * parameters after the first do not matter to us: every block is found by its address alone. */
 #define NEW(suffix, parameters, call)                                                              \
     HKM_PUBLIC void *_Znw##suffix parameters;                                                      \
     HKM_PUBLIC void *_Znw##suffix parameters {                                                     \

@@ -1,15 +1,18 @@
 /*
- * The entry points, and the fast paths of malloc and free. A request is routed by its size: small and middle ones to the
- * unified cache, larger ones to the large path. A pointer is routed by the state map.
+ * The entry points, and the fast paths of malloc and free. A request is routed by its size: small
+ * and middle ones to the unified cache, larger ones to the large path. A pointer is routed by the
+ * state map.
  *
- * The fast paths are written for their instruction count: no check for start-up, for "is this thread known", for
- * NULL or for misuse that is not also the check that they need anyway (front/heap.h, superslab/arena.h).
+ * The fast paths are written for their instruction count: no check for start-up, for "is this
+ * thread known", for NULL or for misuse that is not also the check that they need anyway
+ * (front/heap.h, superslab/arena.h).
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "debug/misuse.h"
+#include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
 #include "large/large.h"
@@ -29,11 +32,14 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls, bool *zero) {
     if (!own && (heap = hkm_heap_fallback_lock()) == NULL) {
         return NULL;
     }
-    void *block = *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
+    void *block =
+        *heap->top[cls]; /* a heap that was made just now, or the fallback heap, may have some */
     if (block != NULL) {
         heap->top[cls]--;
     } else {
+        HKM_TIMED_BEGIN;
         block = hkm_cache_refill(heap, cls, zero);
+        HKM_TIMED_END(REFILL);
     }
     if (!own) {
         hkm_heap_fallback_unlock();
@@ -49,7 +55,11 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero) : class_alloc_slow(hkm_class_of(size), &zero);
+    if (size > HKM_MIDDLE_MAX) {
+        /* reached by a jump from malloc, so that this is where malloc returns to: the call site */
+        return hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero);
+    }
+    return class_alloc_slow(hkm_class_of(size), &zero);
 }
 
 /* Pops a block of the class; NULL when the bin is empty. */
@@ -84,16 +94,19 @@ static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, 
         const struct hkm_slab *slab = hkm_slab_of(superslab, pointer);
         const size_t offset = (size_t)((const char *)pointer - slab->base);
         if (slab->block_size != 0 && offset < (size_t)slab->block_size * slab->capacity) {
-            what = offset % slab->block_size == 0 ? "double free" : "points into the middle of a block";
+            what = offset % slab->block_size == 0 ? "double free"
+                                                  : "points into the middle of a block";
         }
     }
     hkm_misuse(function, pointer, what);
 }
 
-/* Frees what the state map does not show as an allocated small or middle block: a large block, or misuse. */
+/* Frees what the state map does not show as an allocated small or middle block: a large block, or
+ * misuse. */
 static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
-        const uintptr_t granule = ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
+        const uintptr_t granule =
+            ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
         if (granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed)) {
             misuse_in_arena(function, pointer, arena);
             return;
@@ -117,12 +130,15 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
         errno = saved;
         return;
     }
-    void **const top = heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
+    void **const top =
+        heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
+    if (!hkm_bin_may_end(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
+        HKM_TIMED_BEGIN;
         hkm_cache_flush_and_put(heap, cls, block);
+        HKM_TIMED_END(FLUSH);
     }
     errno = saved;
 }
@@ -132,7 +148,7 @@ static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0)) {
+    if (hkm_unlikely(hkm_bin_may_end(top))) {
         free_slow(block, state);
         return;
     }
@@ -197,7 +213,7 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
             block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
         }
     } else if (hkm_start()) {
-        block = hkm_large_alloc(bytes, 1, &zero);
+        block = hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
     return block == NULL || zero ? block : memset(block, 0, bytes);
 }
@@ -261,7 +277,7 @@ static void *alloc_aligned(size_t alignment, size_t size) {
         return hak_malloc(hkm_classes[cls].size);
     }
     bool zero;
-    return hkm_large_alloc(size == 0 ? 1 : size, alignment, &zero);
+    return hkm_large_alloc(size == 0 ? 1 : size, alignment, 0, &zero);
 }
 
 static bool is_power_of_two(size_t n) {

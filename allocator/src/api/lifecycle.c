@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "debug/counters.h"
+#include "debug/timing.h"
 #include "front/heap.h"
 #include "hakmem.h"
 #include "large/large.h"
@@ -10,8 +11,9 @@
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 
-/* Every lock is taken before a fork, outermost first, so that the child finds none of them held by a thread that it does
- * not have. The state changes of slabs are single atomic steps and need none. */
+/* Every lock is taken before a fork, outermost first, so that the child finds none of them held by
+ * a thread that it does not have. The state changes of slabs are single atomic steps and need none.
+ */
 static void before_fork(void) {
     hkm_heaps_lock();
     hkm_pool_lock_all();
@@ -47,4 +49,5 @@ __attribute__((destructor)) static void ending(void) {
     if (hkm_settings.superslab_debug) {
         hkm_pool_print(2);
     }
+    hkm_timing_print(2);
 }

@@ -1,8 +1,6 @@
 /* The public face of the counters: hak_stats_* in hakmem.h, and the dump at exit. */
 #include "debug/counters.h"
 
-#include <string.h>
-
 #include "front/heap.h"
 #include "hakmem.h"
 #include "os/sys.h"
@@ -38,7 +36,9 @@ HKM_PUBLIC size_t hak_stats_snapshot(uint64_t *values, size_t n) {
         all[i] = atomic_load_explicit(&hkm_counters[i], memory_order_relaxed);
     }
     hkm_heaps_add_counters(all);
-    memcpy(values, all, (n < HKM_COUNTERS ? n : HKM_COUNTERS) * sizeof *values);
+    for (size_t i = 0; i < HKM_COUNTERS && i < n; i++) {
+        values[i] = all[i];
+    }
     return HKM_COUNTERS;
 }
 

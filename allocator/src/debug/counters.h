@@ -1,6 +1,7 @@
 /*
- * The allocator's counters: the list, and how code counts. Counted off the fast paths only. What happens
- * once for a batch of blocks is counted in the thread's own heap (front/heap.h); rarer events here.
+ * The allocator's counters: the list, and how code counts. Counted off the fast paths only. What
+ * happens once for a batch of blocks is counted in the thread's own heap (front/heap.h); rarer
+ * events here.
  */
 #ifndef HKM_DEBUG_COUNTERS_H
 #define HKM_DEBUG_COUNTERS_H
@@ -10,20 +11,24 @@
 
 #include "visibility.h"
 
-/* id, public name, kind. The first HKM_HEAP_COUNTERS of them are kept by heap, without atomic operations. */
+/* id, public name, kind. The first HKM_HEAP_COUNTERS of them are kept by heap, without atomic
+ * operations. */
 #define HKM_COUNTER_LIST(X)                                                                        \
-    X(REFILL_WARM, "refill.warm", COUNTER)           /* unified cache filled from a slab the thread holds */ \
-    X(REFILL_SHARED, "refill.shared", COUNTER)       /* ... from a slab of the class in the shared pool */ \
-    X(REFILL_SUPERSLAB, "refill.superslab", COUNTER) /* ... from a free slab of a live SuperSlab */ \
-    X(REFILL_LRU, "refill.lru", COUNTER)             /* ... from an emptied SuperSlab that was kept */ \
-    X(REFILL_FRESH, "refill.fresh", COUNTER)         /* ... from a newly mapped SuperSlab */        \
-    X(REFILL_BLOCKS, "refill.blocks", COUNTER)       /* blocks brought into unified caches */       \
-    X(FLUSH, "flush.count", COUNTER)                 /* times a unified cache was full */           \
-    X(FREE_LOCAL, "free.local", COUNTER)   /* blocks given back to a slab that the thread holds or held last */ \
-    X(FREE_REMOTE, "free.remote", COUNTER) /* blocks given back to another thread's slab */         \
-    X(FREE_DIRECT, "free.direct", COUNTER) /* blocks freed after the thread's cache was gone */     \
-    X(SLAB_ADOPTED, "slab.adopted", COUNTER) /* slabs taken over that another thread held last */   \
-    X(SLAB_RETIRED, "slab.retired", COUNTER) /* slabs that became empty and went back */            \
+    X(REFILL_WARM, "refill.warm", COUNTER) /* unified cache filled from a slab the thread holds */ \
+    X(REFILL_SHARED, "refill.shared",                                                              \
+      COUNTER) /* ... from a slab of the class in the shared pool */                               \
+    X(REFILL_SUPERSLAB, "refill.superslab",                                                        \
+      COUNTER)                                 /* ... from a free slab of a live SuperSlab */      \
+    X(REFILL_LRU, "refill.lru", COUNTER)       /* ... from an emptied SuperSlab that was kept */   \
+    X(REFILL_FRESH, "refill.fresh", COUNTER)   /* ... from a newly mapped SuperSlab */             \
+    X(REFILL_BLOCKS, "refill.blocks", COUNTER) /* blocks brought into unified caches */            \
+    X(FLUSH, "flush.count", COUNTER)           /* times a unified cache was full */                \
+    X(FREE_LOCAL, "free.local",                                                                    \
+      COUNTER) /* blocks given back to a slab that the thread holds or held last */                \
+    X(FREE_REMOTE, "free.remote", COUNTER)   /* blocks given back to another thread's slab */      \
+    X(FREE_DIRECT, "free.direct", COUNTER)   /* blocks freed after the thread's cache was gone */  \
+    X(SLAB_ADOPTED, "slab.adopted", COUNTER) /* slabs taken over that another thread held last */  \
+    X(SLAB_RETIRED, "slab.retired", COUNTER) /* slabs that became empty and went back */           \
     X(SUPERSLAB_LIVE, "superslab.live", GAUGE)                                                     \
     X(SUPERSLAB_PEAK, "superslab.peak", GAUGE)                                                     \
     X(SUPERSLAB_HOT, "superslab.hot", GAUGE)                                                       \
@@ -36,6 +41,10 @@
     X(LARGE_ALLOC, "large.alloc", COUNTER)                                                         \
     X(LARGE_FREE, "large.free", COUNTER)                                                           \
     X(LARGE_BYTES, "large.live_bytes", GAUGE)                                                      \
+    X(BIG_HIT, "big.hit", COUNTER)                                                                 \
+    X(BIG_MISS, "big.miss", COUNTER)                                                               \
+    X(BIG_PUT, "big.put", COUNTER)                                                                 \
+    X(BIG_BYTES, "big.cached_bytes", GAUGE)                                                        \
     X(WHALE_HIT, "whale.hit", COUNTER)                                                             \
     X(WHALE_MISS, "whale.miss", COUNTER)                                                           \
     X(WHALE_PUT, "whale.put", COUNTER)                                                             \

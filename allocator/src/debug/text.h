@@ -1,4 +1,5 @@
-/* One line of text, built without the C library's formatting (which may allocate). Too long a line is cut. */
+/* One line of text, built without the C library's formatting (which may allocate). Too long a line
+ * is cut. */
 #ifndef HKM_DEBUG_TEXT_H
 #define HKM_DEBUG_TEXT_H
 

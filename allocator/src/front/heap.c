@@ -11,20 +11,21 @@
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 
-_Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *hkm_no_bin[HKM_BIN_SLOTS];
+_Alignas(HKM_BIN_STEP * sizeof(void *)) void *hkm_no_bin[HKM_BIN_STEP];
 
-#define NO_BIN &hkm_no_bin[HKM_BIN_SLOTS - 1]
+#define NO_BIN &hkm_no_bin[HKM_BIN_STEP - 1]
 __extension__ struct hkm_heap hkm_no_heap = {.top = {[0 ... HKM_BINS - 1] = NO_BIN}};
 _Thread_local struct hkm_heap *hkm_heap_self = &hkm_no_heap;
 
-/* Set once the thread's heap is gone: destructors that run later must not make a new one that nobody gives up. */
+/* Set once the thread's heap is gone: destructors that run later must not make a new one that
+ * nobody gives up. */
 static _Thread_local bool thread_is_ending;
 
 static pthread_mutex_t heaps_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hkm_heap *all_heaps; /* heaps are never unmapped */
-/* Heaps of threads that have exited. The last few keep their small cached blocks for the next threads: a program that
- * starts threads again and again would otherwise give back and fetch the same blocks each time. Their slabs are
- * free to be adopted all the same. */
+/* Heaps of threads that have exited. The last few keep their small cached blocks for the next
+ * threads: a program that starts threads again and again would otherwise give back and fetch the
+ * same blocks each time. Their slabs are free to be adopted all the same. */
 #define IDLE_WITH_BLOCKS 8u
 static struct hkm_heap *idle_heaps;
 static unsigned idle_count;
@@ -64,7 +65,7 @@ static struct hkm_heap *heap_take(void) {
         idle_count--;
         hkm_count(HKM_HEAP_REUSED, 1);
     } else {
-        heap = hkm_sys_mmap(sizeof *heap + HKM_CLASSES * sizeof heap->slots[0]); /* on a page, hence on a bin's border */
+        heap = hkm_sys_mmap(sizeof *heap + hkm_bin_slots * sizeof(void *)); /* page-aligned */
         if (heap != NULL) {
             for (unsigned i = 0; i < HKM_BINS; i++) {
                 heap->top[i] = NO_BIN;
@@ -104,8 +105,9 @@ struct hkm_heap *hkm_heap_get(void) {
     }
     struct hkm_heap *heap = heap_take();
     if (heap != NULL) {
-        hkm_heap_self = heap;                 /* first: what follows may allocate */
-        pthread_setspecific(exit_key, heap);  /* a failure costs the heap when the thread ends, no more */
+        hkm_heap_self = heap; /* first: what follows may allocate */
+        pthread_setspecific(exit_key,
+                            heap); /* a failure costs the heap when the thread ends, no more */
     }
     return heap;
 }

@@ -2,21 +2,23 @@
 #include "front/warm_pool.h"
 
 #include "debug/misuse.h"
+#include "debug/timing.h"
 #include "policy/settings.h"
 #include "superslab/pool.h"
 
-/* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time it does, so that a
- * thread that needs little does not hoard. Big slabs come one at a time. */
+/* Secondary prefill: slabs that are brought in at once when the pool runs dry, one more each time
+ * it does, so that a thread that needs little does not hoard. Big slabs come one at a time. */
 #define MOST_PREFILL 3u
 static size_t prefill(struct hkm_warm *warm, unsigned cls) {
-    if (warm->prefill < hkm_settings.warm_prefill && (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
+    if (warm->prefill < hkm_settings.warm_prefill &&
+        (warm->prefill == 0 || hkm_classes[cls].kind <= HKM_KIND_8K)) {
         warm->prefill++;
     }
     return warm->prefill > 0 ? warm->prefill : 1;
 }
 
-/* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty and pages that no
- * block needs are never touched. */
+/* By address: blocks are taken from the lowest slab that has any, so that the higher ones may empty
+ * and pages that no block needs are never touched. */
 static void insert(struct hkm_warm *warm, struct hkm_slab *slab) {
     struct hkm_slab **at = &warm->first;
     while (*at != NULL && (uintptr_t)(*at)->base < (uintptr_t)slab->base) {
@@ -66,7 +68,9 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
         return warm->first;
     }
     enum hkm_counter stage;
+    HKM_TIMED_BEGIN;
     struct hkm_slab *slab = hkm_pool_new(cls, heap, &stage);
+    HKM_TIMED_END(NEW_SLAB);
     if (slab != NULL) {
         hkm_heap_count(heap, stage, 1);
         insert(warm, slab);
@@ -74,9 +78,10 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
     return slab;
 }
 
-/* An own slab all of whose blocks are back is retired, but for the one that is in use: it saves the way to the shared
- * pool. Big slabs hold too much memory for that. */
-static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned cls, uint64_t control) {
+/* An own slab all of whose blocks are back is retired, but for the one that is in use: it saves the
+ * way to the shared pool. Big slabs hold too much memory for that. */
+static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned cls,
+                         uint64_t control) {
     struct hkm_warm *warm = &heap->warm[cls];
     if (slab == warm->first && hkm_classes[cls].kind <= HKM_KIND_8K) {
         return;
@@ -89,14 +94,17 @@ static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned 
     }
 }
 
-void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask, unsigned n) {
+void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask,
+                   unsigned n) {
     const unsigned cls = slab->cls;
-    const bool own = heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
+    const bool own =
+        heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
     uint64_t control, twice;
     const enum hkm_given given = hkm_slab_give(slab, word, mask, &control, &twice);
-    if (hkm_unlikely(twice != 0)) {
+    for (; hkm_unlikely(twice != 0); twice &= twice - 1) {
         const unsigned index = word * 64 + (unsigned)__builtin_ctzll(twice);
-        hkm_misuse("free", slab->base + (size_t)index * slab->block_size, "double free by two threads");
+        hkm_misuse("free", slab->base + (size_t)index * slab->block_size,
+                   "double free by two threads");
     }
     if (heap != NULL) {
         hkm_heap_count(heap, own ? HKM_FREE_LOCAL : HKM_FREE_REMOTE, n);

@@ -1,7 +1,7 @@
 /*
- * How many bytes of large blocks were live at most in the recent past. What was needed a moment ago will probably be
- * needed again (the idea of tcmalloc's HugeCache, which learns its limit from dips in demand): memory up to
- * that level is kept.
+ * How many bytes of large blocks were live at most in the recent past. What was needed a moment ago
+ * will probably be needed again (the idea of tcmalloc's HugeCache, which learns its limit from dips
+ * in demand): memory up to that level is kept.
  */
 #ifndef HKM_LARGE_DEMAND_H
 #define HKM_LARGE_DEMAND_H

@@ -1,18 +1,22 @@
-/* Blocks of more than 1 MiB, each a range of pages of its own. Sizes in bytes. Any thread; one lock. */
+/* Blocks of more than 1 MiB, each a range of pages of its own. Sizes in bytes. Any thread; one
+ * lock. */
 #ifndef HKM_LARGE_LARGE_H
 #define HKM_LARGE_LARGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* A block of `size` bytes aligned to `alignment`, a power of two. *zero says whether it is known to read as zero. NULL
- * with errno ENOMEM when there is no memory. */
-void *hkm_large_alloc(size_t size, size_t alignment, bool *zero);
+/* A block of `size` bytes aligned to `alignment`, a power of two, for the call site with this
+ * return address (0: unknown). *zero says whether it is known to read as zero. NULL with errno
+ * ENOMEM when there is no memory. */
+void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero);
 /* Frees a large block; anything else is misuse, reported for `function`. */
 void hkm_large_free(void *block, const char *function);
 /* Bytes of a live large block; 0 when the pointer is not one. */
 size_t hkm_large_size(const void *block);
-/* Resizes a live large block, in place or by moving its pages; NULL when it would have to be copied: it is then as it was. */
+/* Resizes a live large block, in place or by moving its pages; NULL when it would have to be
+ * copied: it is then as it was. */
 void *hkm_large_resize(void *block, size_t size);
 
 /* Gives back the pages of cached blocks that nobody has used for HAKMEM_SUPERSLAB_TTL_SEC. */

@@ -3,7 +3,8 @@
 
 #include "os/sys.h"
 
-/* Chains stay short up to some ten thousand blocks of over 1 MiB, which is more than memory usually holds. */
+/* Chains stay short up to some ten thousand blocks of over 1 MiB, which is more than memory usually
+ * holds. */
 #define BUCKET_BITS 12
 static struct hkm_range *by_start[1u << BUCKET_BITS], *by_end[1u << BUCKET_BITS];
 
@@ -12,7 +13,8 @@ static struct hkm_range *by_start[1u << BUCKET_BITS], *by_end[1u << BUCKET_BITS]
 static struct hkm_range *unused;
 
 static size_t bucket(const void *address) {
-    return (size_t)((((uintptr_t)address >> 12) * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - BUCKET_BITS)); /* Fibonacci hashing */
+    return (size_t)((((uintptr_t)address >> 12) * UINT64_C(0x9e3779b97f4a7c15)) >>
+                    (64 - BUCKET_BITS)); /* Fibonacci hashing */
 }
 
 static char *end_of(const struct hkm_range *range) {
@@ -53,7 +55,7 @@ struct hkm_range *hkm_range_new(char *base, size_t size) {
     }
     struct hkm_range *range = unused;
     unused = range->same_start;
-    *range = (struct hkm_range){.base = base, .size = size, .state = HKM_RANGE_LIVE};
+    *range = (struct hkm_range){.base = base, .size = size};
     index_add(range);
     return range;
 }

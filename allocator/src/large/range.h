@@ -1,6 +1,7 @@
 /*
- * Ranges: what the large path knows of its address space. Every mapping of it is tiled by ranges; a range is a live
- * block, or free in one of the two sets (whale cache, region cache). All under the large path's lock (large.c).
+ * Ranges: what the large path knows of its address space. Every mapping of it is tiled by ranges; a
+ * range is a live block, or free in one of the sets (large.c). All under the
+ * large path's lock (large.c).
  */
 #ifndef HKM_LARGE_RANGE_H
 #define HKM_LARGE_RANGE_H
@@ -9,17 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum hkm_range_state {
-    HKM_RANGE_LIVE,   /* in no set: the program's, or on its way */
-    HKM_RANGE_WHALE,  /* free, with its pages: in the whale cache */
-    HKM_RANGE_REGION, /* free, without pages: in the region cache; reads as zero */
-};
+struct hkm_range_set;
 
 struct hkm_range {
     char *base;
-    size_t size; /* bytes, whole pages */
-    enum hkm_range_state state;
-    uint64_t freed_ns; /* in a set: when it was put there */
+    size_t size;                             /* bytes, whole pages */
+    struct hkm_range_set *set;               /* of free ranges; NULL: in none */
+    bool live;                               /* the program's */
+    uintptr_t site;                          /* call site that got it last; 0: unknown */
+    uint64_t freed_ns;                       /* in a set: when it was put there */
+    bool zero;                               /* in a set: it is known to read as zero */
     struct hkm_range *same_start, *same_end; /* chains of the two indexes */
     struct hkm_range *bin_next, *bin_prev;   /* in a set: of about the same size */
     struct hkm_range *newer, *older;         /* in a set: by age */
@@ -31,8 +31,9 @@ struct hkm_range *hkm_range_new(char *base, size_t size);
 void hkm_range_delete(struct hkm_range *range);
 /* Gives a range that is in no set another place and size. */
 void hkm_range_move(struct hkm_range *range, char *base, size_t size);
-/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range, in no set, which is returned.
- * NULL when there is no memory for its descriptor: the range is then as it was. */
+/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range, in no set,
+ * which is returned. NULL when there is no memory for its descriptor: the range is then as it was.
+ */
 struct hkm_range *hkm_range_split(struct hkm_range *range, size_t size);
 /* Range that starts, or ends, at an address; NULL when there is none. */
 struct hkm_range *hkm_range_at(const void *base);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "debug/counters.h"
+#include "debug/timing.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -15,14 +16,18 @@
 
 void *hkm_sys_mmap(size_t size) {
     hkm_count(HKM_SYS_MMAP, 1);
+    HKM_TIMED_BEGIN;
     void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    HKM_TIMED_END(MMAP);
     return address == MAP_FAILED ? NULL : address;
 }
 
 bool hkm_sys_mmap_at(void *address, size_t size) {
     hkm_count(HKM_SYS_MMAP, 1);
+    HKM_TIMED_BEGIN;
     void *got = mmap(address, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    HKM_TIMED_END(MMAP);
     if (got == address) {
         return true;
     }
@@ -35,17 +40,37 @@ bool hkm_sys_mmap_at(void *address, size_t size) {
 
 bool hkm_sys_munmap(void *address, size_t size) {
     hkm_count(HKM_SYS_MUNMAP, 1);
-    return munmap(address, size) == 0;
+    HKM_TIMED_BEGIN;
+    const bool done = munmap(address, size) == 0;
+    HKM_TIMED_END(MUNMAP);
+    return done;
+}
+
+static bool advise(void *address, size_t size, int advice) {
+    hkm_count(HKM_SYS_MADVISE, 1);
+    HKM_TIMED_BEGIN;
+    const bool done = madvise(address, size, advice) == 0;
+    HKM_TIMED_END(MADVISE);
+    return done;
 }
 
 bool hkm_sys_madvise_dontneed(void *address, size_t size) {
-    hkm_count(HKM_SYS_MADVISE, 1);
-    return madvise(address, size, MADV_DONTNEED) == 0;
+    return advise(address, size, MADV_DONTNEED);
+}
+
+bool hkm_sys_madvise_free(void *address, size_t size) {
+    return advise(address, size, MADV_FREE);
+}
+
+void hkm_sys_madvise_hugepage(void *address, size_t size) {
+    advise(address, size, MADV_HUGEPAGE);
 }
 
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
     hkm_count(HKM_SYS_MREMAP, 1);
+    HKM_TIMED_BEGIN;
     void *got = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
+    HKM_TIMED_END(MREMAP);
     return got == MAP_FAILED ? NULL : got;
 }
 

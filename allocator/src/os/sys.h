@@ -1,5 +1,6 @@
 /*
- * The one door to the kernel: no other file makes system calls. Every call is counted (debug/counters.h).
+ * The one door to the kernel: no other file makes system calls. Every call is counted
+ * (debug/counters.h).
  */
 #ifndef HKM_OS_SYS_H
 #define HKM_OS_SYS_H
@@ -12,16 +13,24 @@
 
 /* Maps `size` bytes of zeroed memory anywhere, or NULL. */
 void *hkm_sys_mmap(size_t size);
-/* Maps exactly [address, address + size), zeroed, or returns false with errno EEXIST where something else is mapped. */
+/* Maps exactly [address, address + size), zeroed, or returns false with errno EEXIST where
+ * something else is mapped. */
 bool hkm_sys_mmap_at(void *address, size_t size);
 /* Gives address range and pages back. */
 bool hkm_sys_munmap(void *address, size_t size);
 /* Gives the pages back and keeps the range; it reads as zero from then on. */
 bool hkm_sys_madvise_dontneed(void *address, size_t size);
-/* Grows or shrinks a mapping, which may move; NULL where that cannot be done, the mapping is then untouched. */
+/* Lets the kernel take the pages when it needs them (MADV_FREE); until then the old contents may be
+ * read. */
+bool hkm_sys_madvise_free(void *address, size_t size);
+/* Asks for transparent huge pages. */
+void hkm_sys_madvise_hugepage(void *address, size_t size);
+/* Grows or shrinks a mapping, which may move; NULL where that cannot be done, the mapping is then
+ * untouched. */
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size);
 
-/* Nanoseconds of a monotonic clock of some milliseconds' resolution; no system call on the usual machines. */
+/* Nanoseconds of a monotonic clock of some milliseconds' resolution; no system call on the usual
+ * machines. */
 uint64_t hkm_sys_clock_ns(void);
 /* Random bits for address randomisation (not for secrets). */
 uint64_t hkm_sys_random(void);

@@ -15,7 +15,8 @@ static void *run(void *unused) {
     uint64_t pause = hkm_settings.lru_ttl_ns / 4;
     const uint64_t least = 50000000;
     pause = pause < least ? least : pause;
-    const struct timespec time = {.tv_sec = (time_t)(pause / 1000000000u), .tv_nsec = (long)(pause % 1000000000u)};
+    const struct timespec time = {.tv_sec = (time_t)(pause / 1000000000u),
+                                  .tv_nsec = (long)(pause % 1000000000u)};
     (void)unused;
     for (;;) {
         nanosleep(&time, NULL);
@@ -37,7 +38,8 @@ void hkm_background_start(void) {
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's signals are for its own threads */
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_create(&thread, &attributes, run, NULL); /* without it, memory is given back on use only */
+    pthread_create(&thread, &attributes, run,
+                   NULL); /* without it, memory is given back on use only */
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

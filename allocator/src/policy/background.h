@@ -1,4 +1,5 @@
-/* The optional background thread (HAKMEM_BACKGROUND=1): gives memory back while the program is idle. */
+/* The optional background thread (HAKMEM_BACKGROUND=1): gives memory back while the program is
+ * idle. */
 #ifndef HKM_POLICY_BACKGROUND_H
 #define HKM_POLICY_BACKGROUND_H
 

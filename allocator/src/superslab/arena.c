@@ -13,8 +13,8 @@
 /* State map and descriptors are mapped for this many SuperSlabs at a time. */
 #define GROUP 32u
 
-/* Bits of `places`, one for each SuperSlab's place: 1 = free to be mapped. Places beyond the last group that is
- * mapped are not yet marked. */
+/* Bits of `places`, one for each SuperSlab's place: 1 = free to be mapped. Places beyond the last
+ * group that is mapped are not yet marked. */
 static struct {
     uint64_t places[MAX_SUPERSLABS / 64];
     size_t groups; /* mapped so far */
@@ -35,7 +35,8 @@ static size_t page_ceil(size_t size) {
 static size_t descriptor_group_bytes(void) {
     return GROUP * sizeof(struct hkm_superslab);
 }
-_Static_assert(GROUP * sizeof(struct hkm_superslab) % HKM_PAGE == 0, "a group of descriptors is whole pages");
+_Static_assert(GROUP * sizeof(struct hkm_superslab) % HKM_PAGE == 0,
+               "a group of descriptors is whole pages");
 
 static bool map_group(unsigned arena) {
     struct hkm_arena *a = &hkm_arenas[arena];
@@ -58,24 +59,27 @@ static bool map_group(unsigned arena) {
     }
     arena_places[arena].groups++;
     arena_places[arena].places[group * GROUP / 64] |= UINT64_C(0xffffffff) << (group * GROUP % 64);
-    atomic_store_explicit(&a->limit, (group + 1) * GROUP * granules_per_superslab(arena), memory_order_relaxed);
+    atomic_store_explicit(&a->limit, (group + 1) * GROUP * granules_per_superslab(arena),
+                          memory_order_relaxed);
     return true;
 }
 
-/* Lays an arena out from `start` on: state map, descriptors, blocks, each with room for the whole arena. */
+/* Lays an arena out from `start` on: state map, descriptors, blocks, each with room for the whole
+ * arena. */
 static void place(unsigned arena, uintptr_t start) {
     struct hkm_arena *a = &hkm_arenas[arena];
     const size_t state_room = MAX_SUPERSLABS * granules_per_superslab(arena);
     const size_t descriptor_room = MAX_SUPERSLABS / GROUP * descriptor_group_bytes();
     a->state = (uint8_t *)start;
     a->descriptors = (struct hkm_superslab *)(start + state_room);
-    a->base = (start + state_room + descriptor_room + HKM_SUPERSLAB_SIZE - 1) & ~(uintptr_t)(HKM_SUPERSLAB_SIZE - 1);
+    a->base = (start + state_room + descriptor_room + HKM_SUPERSLAB_SIZE - 1) &
+              ~(uintptr_t)(HKM_SUPERSLAB_SIZE - 1);
     a->state_bias = (uint8_t *)(start - (a->base >> hkm_granule_shift(arena)));
 }
 
 bool hkm_arenas_init(void) {
-    /* Linux maps from the top of the address space (and programs near 0x55..); the low terabytes are free on
-     * every kernel. Tried again elsewhere should somebody sit there. */
+    /* Linux maps from the top of the address space (and programs near 0x55..); the low terabytes
+     * are free on every kernel. Tried again elsewhere should somebody sit there. */
     const uintptr_t terabyte = (uintptr_t)1 << 40;
     for (unsigned try = 0; try < 16; try++) {
         const uintptr_t spread = (hkm_sys_random() >> 7) % 4096 + try * 4096;
@@ -88,7 +92,8 @@ bool hkm_arenas_init(void) {
         if (map_group(HKM_ARENA_MIDDLE)) {
             return true;
         }
-        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].state, GROUP * granules_per_superslab(HKM_ARENA_SMALL));
+        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].state,
+                       GROUP * granules_per_superslab(HKM_ARENA_SMALL));
         hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].descriptors, descriptor_group_bytes());
         memset(arena_places, 0, sizeof arena_places);
         atomic_store(&hkm_arenas[HKM_ARENA_SMALL].limit, 0);
@@ -140,7 +145,8 @@ void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
         return; /* too many mappings: the place stays ours and unused */
     }
     /* its part of the state map, too, is all zero now */
-    hkm_sys_madvise_dontneed(hkm_arenas[arena].state + superslab->number * granules_per_superslab(arena),
+    hkm_sys_madvise_dontneed(hkm_arenas[arena].state +
+                                 superslab->number * granules_per_superslab(arena),
                              granules_per_superslab(arena));
     superslab->base = NULL;
     arena_places[arena].places[word] |= UINT64_C(1) << (superslab->number % 64);
@@ -154,5 +160,6 @@ size_t hkm_arena_places(unsigned arena) {
 }
 
 struct hkm_superslab *hkm_superslab_of(const void *address, unsigned arena) {
-    return &hkm_arenas[arena].descriptors[((uintptr_t)address - hkm_arenas[arena].base) >> HKM_SUPERSLAB_SHIFT];
+    return &hkm_arenas[arena]
+                .descriptors[((uintptr_t)address - hkm_arenas[arena].base) >> HKM_SUPERSLAB_SHIFT];
 }

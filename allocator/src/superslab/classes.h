@@ -1,9 +1,10 @@
 /*
- * Size classes. A block's class is also its *code* in the state map (arena.h), so that 0 means "no block".
+ * Size classes. A block's class is also its *code* in the state map (arena.h), so that 0 means "no
+ * block".
  *
  *   small (arena 0)  classes   1..64   16, 32 .. 1024 bytes, in steps of 16
- *   middle (arena 1) classes  65..88   to 8 KiB, eight to a doubling (at most 12.5 % above the request)
- *                    classes  89..116  to 1 MiB, four to a doubling (at most 25 %)
+ *   middle (arena 1) classes  65..88   to 8 KiB, eight to a doubling (at most 12.5 % above the
+ * request) classes  89..116  to 1 MiB, four to a doubling (at most 25 %)
  *
  * The fine steps below 1 KiB pay for the state map's 1/16 byte per byte there.
  */
@@ -30,13 +31,18 @@ struct hkm_class {
     uint16_t capacity;   /* blocks per slab */
     uint8_t kind;        /* enum hkm_kind */
     uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
-    uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the class */
+    uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the
+                            class */
+    uint16_t last_slot;  /* of the class's bin, in a heap's slots */
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
 extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
-/* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All zero, which is
- * no class, until hkm_classes_init has run: so the slow path sees the first request. */
+/* Slots of all bins of a heap. */
+extern HKM_HIDDEN size_t hkm_bin_slots;
+/* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
+ * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
+ */
 extern HKM_HIDDEN uint8_t hkm_class_by_16[65];
 extern HKM_HIDDEN uint8_t hkm_class_by_128[512];
 extern HKM_HIDDEN uint8_t hkm_class_by_16k[64];
@@ -59,7 +65,8 @@ static inline unsigned hkm_class_of(size_t size) {
     return hkm_class_of_middle(size);
 }
 
-/* Class whose blocks are all aligned to `alignment` (a power of two) and hold `size` bytes; 0: there is none. */
+/* Class whose blocks are all aligned to `alignment` (a power of two) and hold `size` bytes; 0:
+ * there is none. */
 unsigned hkm_class_aligned(size_t size, size_t alignment);
 
 void hkm_classes_init(void);

@@ -32,7 +32,8 @@ void hkm_lru_put(struct hkm_superslab *superslab) {
     kept++;
     hkm_count(HKM_LRU_PUT, 1);
     hkm_count(HKM_SUPERSLAB_CACHED, 1);
-    while (!hkm_settings.superslab || kept > hkm_settings.lru_max_count || kept * HKM_SUPERSLAB_SIZE > hkm_settings.lru_max_bytes) {
+    while (!hkm_settings.superslab || kept > hkm_settings.lru_max_count ||
+           kept * HKM_SUPERSLAB_SIZE > hkm_settings.lru_max_bytes) {
         if (oldest == NULL) {
             break;
         }

@@ -10,15 +10,17 @@
 #include "superslab/arena.h"
 #include "superslab/lru.h"
 
-/* Of each class: slabs with free blocks that nobody holds. Fuller ones in front, so that the others may empty. */
+/* Of each class: slabs with free blocks that nobody holds. Fuller ones in front, so that the others
+ * may empty. */
 __extension__ static struct class_list {
     _Alignas(64) pthread_mutex_t lock;
     struct hkm_slab *first, *last;
     _Atomic uint32_t waiting; /* slabs on the list; read without the lock to pass by an empty one */
 } lists[HKM_CLASSES] = {[0 ... HKM_CLASSES - 1] = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP}};
 
-/* SuperSlabs with at least one free slab, by group and tier (HOT and DRAINING). A group shares SuperSlabs: all classes of a
- * kind of slab or, with HAKMEM_SHARED_POOL=0, a class by itself. Lock order: a list's lock, then this. */
+/* SuperSlabs with at least one free slab, by group and tier (HOT and DRAINING). A group shares
+ * SuperSlabs: all classes of a kind of slab or, with HAKMEM_SHARED_POOL=0, a class by itself. Lock
+ * order: a list's lock, then this. */
 static pthread_mutex_t pool_lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 static struct hkm_superslab *tiers[HKM_KINDS + HKM_CLASSES][3];
 static uint64_t next_tick_ns;
@@ -35,7 +37,9 @@ static unsigned slabs_in_use(const struct hkm_superslab *superslab) {
 
 static enum hkm_tier tier_of(const struct hkm_superslab *superslab) {
     const unsigned used = slabs_in_use(superslab);
-    return used == 0 ? HKM_TIER_FREE : used * 4 > superslab->slabs ? HKM_TIER_HOT : HKM_TIER_DRAINING;
+    return used == 0                     ? HKM_TIER_FREE
+           : used * 4 > superslab->slabs ? HKM_TIER_HOT
+                                         : HKM_TIER_DRAINING;
 }
 
 static void link_superslab(struct hkm_superslab *superslab) {
@@ -49,7 +53,8 @@ static void link_superslab(struct hkm_superslab *superslab) {
 }
 
 static void unlink_superslab(struct hkm_superslab *superslab) {
-    *(superslab->prev != NULL ? &superslab->prev->next : &tiers[superslab->group][superslab->tier]) = superslab->next;
+    *(superslab->prev != NULL ? &superslab->prev->next
+                              : &tiers[superslab->group][superslab->tier]) = superslab->next;
     if (superslab->next != NULL) {
         superslab->next->prev = superslab->prev;
     }
@@ -62,7 +67,8 @@ static void count_tier(enum hkm_tier tier, int64_t by) {
     }
 }
 
-/* Changes the set of free slabs, and with it tier and list. A SuperSlab without free slabs is on no list. */
+/* Changes the set of free slabs, and with it tier and list. A SuperSlab without free slabs is on no
+ * list. */
 static void set_free_slabs(struct hkm_superslab *superslab, uint64_t free_slabs) {
     const enum hkm_tier before = (enum hkm_tier)superslab->tier;
     const bool was_listed = superslab->free_slabs != 0 && before != HKM_TIER_FREE;
@@ -94,17 +100,20 @@ static struct hkm_superslab *new_superslab(unsigned kind, unsigned group, enum h
     if (superslab == NULL) {
         return NULL;
     }
-    const uint64_t live = atomic_fetch_add_explicit(&hkm_counters[HKM_SUPERSLAB_LIVE], 1, memory_order_relaxed) + 1;
+    const uint64_t live =
+        atomic_fetch_add_explicit(&hkm_counters[HKM_SUPERSLAB_LIVE], 1, memory_order_relaxed) + 1;
     if (live > atomic_load_explicit(&hkm_counters[HKM_SUPERSLAB_PEAK], memory_order_relaxed)) {
         atomic_store_explicit(&hkm_counters[HKM_SUPERSLAB_PEAK], live, memory_order_relaxed);
     }
-    const bool all_zero = *stage == HKM_REFILL_FRESH || superslab->zero_slabs == all_slabs(superslab);
+    const bool all_zero =
+        *stage == HKM_REFILL_FRESH || superslab->zero_slabs == all_slabs(superslab);
     const bool same_cut = superslab->kind == kind;
     superslab->kind = (uint8_t)kind;
     superslab->group = (uint8_t)group;
     superslab->slabs = (uint8_t)(HKM_SUPERSLAB_SIZE >> hkm_slab_shift(kind));
     superslab->tier = HKM_TIER_FREE;
     superslab->free_slabs = all_slabs(superslab);
+    hkm_registry_add(superslab);
     superslab->zero_slabs = all_zero ? superslab->free_slabs : same_cut ? superslab->zero_slabs : 0;
     return superslab;
 }
@@ -134,7 +143,8 @@ static void purge(struct hkm_superslab *superslab, uint64_t now) {
         const uint64_t above = ~(dirty >> first);
         const unsigned run = above == 0 ? 64 : (unsigned)__builtin_ctzll(above);
         const uint64_t mask = (run == 64 ? ~UINT64_C(0) : (UINT64_C(1) << run) - 1) << first;
-        if (hkm_sys_madvise_dontneed(superslab->base + ((size_t)first << shift), (size_t)run << shift)) {
+        if (hkm_sys_madvise_dontneed(superslab->base + ((size_t)first << shift),
+                                     (size_t)run << shift)) {
             superslab->zero_slabs |= mask;
         }
         dirty &= ~mask;
@@ -146,7 +156,8 @@ static void tick(uint64_t now) {
     hkm_lru_expire(now);
     for (unsigned group = 0; group < HKM_KINDS + HKM_CLASSES; group++) {
         for (unsigned tier = HKM_TIER_DRAINING; tier <= HKM_TIER_HOT; tier++) {
-            for (struct hkm_superslab *superslab = tiers[group][tier]; superslab != NULL; superslab = superslab->next) {
+            for (struct hkm_superslab *superslab = tiers[group][tier]; superslab != NULL;
+                 superslab = superslab->next) {
                 purge(superslab, now);
             }
         }
@@ -168,6 +179,7 @@ static void put_slab(struct hkm_superslab *superslab, unsigned index, bool zero)
     set_free_slabs(superslab, superslab->free_slabs | UINT64_C(1) << index);
     if (superslab->tier == HKM_TIER_FREE) {
         hkm_gauge_sub(HKM_SUPERSLAB_LIVE, 1);
+        hkm_registry_remove(superslab);
         hkm_lru_put(superslab);
     }
     tick_if_due(superslab->emptied_ns);
@@ -209,11 +221,13 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
     slab->cls = (uint8_t)cls;
     slab->index = (uint8_t)index;
     for (unsigned w = 0; w * 64 < class->capacity; w++) {
-        atomic_store_explicit(&slab->free[w], hkm_slab_full_word(class->capacity, w), memory_order_relaxed);
+        atomic_store_explicit(&slab->free[w], hkm_slab_full_word(class->capacity, w),
+                              memory_order_relaxed);
     }
     atomic_store_explicit(&slab->owner, owner, memory_order_relaxed);
     const uint64_t before = atomic_load_explicit(&slab->control, memory_order_relaxed);
-    atomic_store_explicit(&slab->control, hkm_control_with(before + HKM_GENERATION, HKM_SLAB_OWNED), memory_order_release);
+    atomic_store_explicit(&slab->control, hkm_control_with(before + HKM_GENERATION, HKM_SLAB_OWNED),
+                          memory_order_release);
     return slab;
 }
 
@@ -235,7 +249,8 @@ size_t hkm_pool_claim(unsigned cls, struct hkm_heap *owner, struct hkm_slab **go
         struct hkm_slab *slab = list->first;
         unlink_slab(list, slab);
         uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
-        hkm_slab_change(slab, &control, HKM_SLAB_OWNED); /* nobody else moves a LISTED slab without the lock */
+        hkm_slab_change(slab, &control,
+                        HKM_SLAB_OWNED); /* nobody else moves a LISTED slab without the lock */
         atomic_store_explicit(&slab->owner, owner, memory_order_relaxed);
         got[n++] = slab;
     }
@@ -252,8 +267,8 @@ static void retire_unlinked(struct hkm_slab *slab) {
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* EMPTY, if all blocks are back and nothing else changed. The caller owns the slab or holds its list's lock, so nobody takes
- * blocks meanwhile. */
+/* EMPTY, if all blocks are back and nothing else changed. The caller owns the slab or holds its
+ * list's lock, so nobody takes blocks meanwhile. */
 static bool empty(struct hkm_slab *slab, uint64_t control) {
     return atomic_load(&slab->control) == control && hkm_slab_all_free(slab, slab->capacity) &&
            hkm_slab_change(slab, &control, HKM_SLAB_EMPTY);
@@ -281,7 +296,8 @@ bool hkm_pool_retire(struct hkm_slab *slab, unsigned cls, uint64_t control) {
 static bool is_mostly_free(struct hkm_slab *slab) {
     unsigned free_blocks = 0;
     for (unsigned w = 0; w < hkm_slab_words(slab); w++) {
-        free_blocks += (unsigned)__builtin_popcountll(atomic_load_explicit(&slab->free[w], memory_order_relaxed));
+        free_blocks += (unsigned)__builtin_popcountll(
+            atomic_load_explicit(&slab->free[w], memory_order_relaxed));
     }
     return free_blocks * 4 >= slab->capacity * 3u;
 }

@@ -58,12 +58,13 @@ bool hkm_slab_all_free(struct hkm_slab *slab, unsigned capacity) {
 bool hkm_slab_release_full(struct hkm_slab *slab) {
     uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
     hkm_slab_change(slab, &control, HKM_SLAB_FULL); /* nobody else moves an OWNED slab */
-    /* A giver sets bits, then reads the state; we set the state, then read the bits. One of us sees the other;
-     * when both do, the exchange decides who takes the slab. */
+    /* A giver sets bits, then reads the state; we set the state, then read the bits. One of us sees
+     * the other; when both do, the exchange decides who takes the slab. */
     return !(hkm_slab_has_free(slab) && hkm_slab_change(slab, &control, HKM_SLAB_OWNED));
 }
 
-enum hkm_given hkm_slab_give(struct hkm_slab *slab, unsigned word, uint64_t mask, uint64_t *control, uint64_t *twice) {
+enum hkm_given hkm_slab_give(struct hkm_slab *slab, unsigned word, uint64_t mask, uint64_t *control,
+                             uint64_t *twice) {
     /* Read while a block of ours still keeps the slab from retiring. */
     const unsigned capacity = slab->capacity;
     const uint64_t before = atomic_load_explicit(&slab->control, memory_order_relaxed);

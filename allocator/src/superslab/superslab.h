@@ -1,20 +1,22 @@
 /*
- * SuperSlab and slab descriptors. A SuperSlab is 2 MiB, cut into slabs of one kind (classes.h); a slab holds
- * blocks of one class. The descriptors lie apart from the blocks (arena.h).
+ * SuperSlab and slab descriptors. A SuperSlab is 2 MiB, cut into slabs of one kind (classes.h); a
+ * slab holds blocks of one class. The descriptors lie apart from the blocks (arena.h).
  *
  * A slab is in one of these states:
  *   EMPTY   not in use: one of its SuperSlab's free slabs. Changed under the pool's lock (pool.c).
- *   OWNED   held by a heap, which alone takes blocks from it. Others give blocks back to it at any time.
- *   LISTED  has free blocks and waits in its class's list of the shared pool, under that list's lock.
- *   FULL    held by nobody and on no list: all its blocks are out. The first block that comes back
- *           makes it LISTED, or OWNED by its last owner.
+ *   OWNED   held by a heap, which alone takes blocks from it. Others give blocks back to it at any
+ * time. LISTED  has free blocks and waits in its class's list of the shared pool, under that list's
+ * lock. FULL    held by nobody and on no list: all its blocks are out. The first block that comes
+ * back makes it LISTED, or OWNED by its last owner.
  *
  *
  *       EMPTY --pool_new--> OWNED --no bit left--> FULL --first block back--> LISTED or OWNED
- *       LISTED --claim--> OWNED      OWNED --thread exits--> LISTED      OWNED, LISTED --all back--> EMPTY
+ *       LISTED --claim--> OWNED      OWNED --thread exits--> LISTED      OWNED, LISTED --all
+ * back--> EMPTY
  *
- * Free blocks are bits: 1 = the block is in the slab. A block that is out is either the program's or in a
- * thread's unified cache. Bits are set by anyone who gives blocks back (atomic or), cleared by the owner only.
+ * Free blocks are bits: 1 = the block is in the slab. A block that is out is either the program's
+ * or in a thread's unified cache. Bits are set by anyone who gives blocks back (atomic or), cleared
+ * by the owner only.
  */
 #ifndef HKM_SUPERSLAB_SUPERSLAB_H
 #define HKM_SUPERSLAB_SUPERSLAB_H
@@ -32,8 +34,9 @@ struct hkm_heap;
 
 enum hkm_slab_state { HKM_SLAB_EMPTY, HKM_SLAB_OWNED, HKM_SLAB_LISTED, HKM_SLAB_FULL };
 
-/* slab->control: generation (56 bits) | state (8). The generation grows whenever the slab gets a class, so that a
- * thread that was interrupted while it gave the slab's last block back cannot mistake its next life for this one. */
+/* slab->control: generation (56 bits) | state (8). The generation grows whenever the slab gets a
+ * class, so that a thread that was interrupted while it gave the slab's last block back cannot
+ * mistake its next life for this one. */
 #define HKM_STATE_MASK UINT64_C(0xff)
 #define HKM_GENERATION UINT64_C(0x100)
 
@@ -53,7 +56,8 @@ struct hkm_slab {
     struct hkm_slab *next; /* in a heap's warm pool or in the class's list */
     struct hkm_slab *prev; /* in the class's list */
     uint64_t inverse;      /* as in the class */
-    uint64_t virgin;       /* bit i: block i reads as zero, being never taken. Slabs of one word only. The owner's */
+    uint64_t virgin; /* bit i: block i reads as zero, being never taken. Slabs of one word only. The
+                        owner's */
     uint32_t block_size;
     uint16_t capacity; /* blocks */
     uint8_t cls;
@@ -66,9 +70,9 @@ struct hkm_superslab {
     _Alignas(128) char *base;
     struct hkm_superslab *next, *prev; /* in the list of its tier */
     uint64_t free_slabs;               /* bit i: slab i is EMPTY */
-    uint64_t zero_slabs;               /* bit i: the pages of slab i, which is EMPTY, are known to read as zero */
-    uint64_t emptied_ns;               /* when a slab became EMPTY last */
-    uint32_t number;                   /* in its arena */
+    uint64_t zero_slabs; /* bit i: the pages of slab i, which is EMPTY, are known to read as zero */
+    uint64_t emptied_ns; /* when a slab became EMPTY last */
+    uint32_t number;     /* in its arena */
     uint8_t arena;
     uint8_t kind;
     uint8_t group; /* pool.c */
@@ -92,7 +96,8 @@ static inline uint64_t hkm_slab_full_word(unsigned capacity, unsigned word) {
     return left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
 }
 
-/* Number of the block of `slab` that holds the address; may be beyond the last one, in the slab's unused tail. */
+/* Number of the block of `slab` that holds the address; may be beyond the last one, in the slab's
+ * unused tail. */
 static inline uint32_t hkm_block_index(const struct hkm_slab *slab, const void *address) {
     return (uint32_t)(((uint64_t)((const char *)address - slab->base) * slab->inverse) >> 42);
 }

@@ -1,0 +1,96 @@
+/* See timing.h. */
+#include "debug/timing.h"
+
+#if HAKMEM_DEBUG_TIMING
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#include "debug/text.h"
+#include "os/sys.h"
+#include "policy/settings.h"
+
+static const char *const names[HKM_TIMINGS] = {
+#define HKM_X(id, name) name,
+    HKM_TIMING_LIST(HKM_X)
+#undef HKM_X
+};
+
+/* One thread's sums; never freed, so that the last print has them all. */
+struct sums {
+    _Atomic uint64_t calls[HKM_TIMINGS], cycles[HKM_TIMINGS];
+    struct sums *next;
+};
+static struct sums *_Atomic all_sums;
+static _Thread_local struct sums *own;
+static _Thread_local _Bool making;
+
+uint64_t hkm_timing_now(void) {
+#if defined(__x86_64__)
+    return hkm_settings.timing ? __rdtsc() : 0;
+#else
+    return hkm_settings.timing ? hkm_sys_clock_ns() : 0;
+#endif
+}
+
+static struct sums *own_sums(void) {
+    if (own == NULL && !making) {
+        making = 1; /* mapping it is timed, too */
+        struct sums *sums = hkm_sys_mmap(sizeof *sums);
+        making = 0;
+        if (sums != NULL) {
+            sums->next = atomic_load(&all_sums);
+            while (!atomic_compare_exchange_weak(&all_sums, &sums->next, sums)) {
+            }
+            own = sums;
+        }
+    }
+    return own;
+}
+
+static void add(_Atomic uint64_t *sum, uint64_t n) {
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+void hkm_timing_add(enum hkm_timing category, uint64_t begin) {
+    if (begin == 0) {
+        return;
+    }
+    const uint64_t cycles = hkm_timing_now() - begin;
+    struct sums *sums = own_sums();
+    if (sums != NULL) {
+        add(&sums->calls[category], 1);
+        add(&sums->cycles[category], cycles);
+    }
+}
+
+void hkm_timing_print(int fd) {
+    if (!hkm_settings.timing) {
+        return;
+    }
+    for (unsigned i = 0; i < HKM_TIMINGS; i++) {
+        uint64_t calls = 0, cycles = 0;
+        for (struct sums *sums = atomic_load(&all_sums); sums != NULL; sums = sums->next) {
+            calls += atomic_load_explicit(&sums->calls[i], memory_order_relaxed);
+            cycles += atomic_load_explicit(&sums->cycles[i], memory_order_relaxed);
+        }
+        struct hkm_text line = {.length = 0};
+        hkm_text_string(&line, "timing ");
+        hkm_text_string(&line, names[i]);
+        hkm_text_string(&line, " calls ");
+        hkm_text_number(&line, calls);
+        hkm_text_string(&line, " cycles ");
+        hkm_text_number(&line, cycles);
+        hkm_text_string(&line, " per_call ");
+        hkm_text_number(&line, calls == 0 ? 0 : cycles / calls);
+        hkm_text_string(&line, "\n");
+        hkm_sys_write(fd, line.bytes, line.length);
+    }
+}
+
+#endif
