@@ -3,8 +3,14 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
+<<<<<<< HEAD
 from harness_paths import BUILD, REPO
+=======
+REPO = Path(__file__).resolve().parents[2]
+BUILD = REPO / "build"
+>>>>>>> record
 
 SCENARIO = """
 #include "harness/arena.h"

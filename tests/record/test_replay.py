@@ -5,8 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, items_of
-from tracefile import ALIGNED, CALLOC, FREE, HEADER, MALLOC, REALLOC, THREAD, Item, account, trace
+from tracefile import (
+    ALIGNED,
+    CALLOC,
+    FREE,
+    HEADER,
+    MALLOC,
+    REALLOC,
+    ROOT,
+    THREAD,
+    Item,
+    account,
+    items_of,
+    trace,
+)
 
 from compare.allocators import find_library, load_table
 
