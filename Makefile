@@ -20,7 +20,7 @@ include harness/build.mk
 include tests/build.mk
 include scripts/install.mk
 
-all: $(ALLOCATOR_LIBS) $(HARNESS_BIN)  ## the allocator and the benchmark driver (default)
+all: $(ALLOCATOR_LIBS) $(HARNESS_BIN) $(RECORD_BIN)  ## the allocator, the benchmark driver, the recorder (default)
 
 clean:  ## delete everything that was built
 	rm -rf $(BUILD)

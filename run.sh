@@ -2,7 +2,7 @@
 # The daily command: installs what is missing, builds, runs scenarios under allocators (compare/),
 # then analyses and reports (analysis/). './run.sh --help' says what can be asked for.
 # Paths in the options are relative to the caller's folder. Exit status: compare's, or analysis's
-# when that fails.
+# when that fails; with --record the recorded program's.
 set -euo pipefail
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -13,11 +13,19 @@ python=/usr/bin/python3
 [ ! -x "$root/scripts/find-python" ] || python=$("$root/scripts/find-python")
 
 compare=("$python" -P -m compare) # -P: the caller's folder holds none of our modules
+record=
 for option in "$@"; do
-    case "$option" in --help | -h) exec "${compare[@]}" --help ;; esac
+    case "$option" in
+        --help | -h) exec "${compare[@]}" --help ;;
+        --record | --record=*) record=yes ;;
+        --) break ;; # what follows is a program's
+    esac
 done
 "${compare[@]}" --check-args "$@" # a misspelt option need not wait for the build
-make -s -C "$root" -j"$(nproc)" all >&2
+make -s -C "$root" -j"$(nproc)" all >&2 </dev/null
+if [ -n "$record" ]; then # the program has our terminal to itself
+    exec "${compare[@]}" "$@"
+fi
 
 # In the background, so that a signal sent to this script alone reaches the run too.
 said=$(mktemp)

@@ -8,6 +8,7 @@ operation.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ import jsonschema
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from analysis import flame
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[1] / "results" / "schema"
 RUN_SCHEMA = "hkl-run-1"
@@ -39,6 +42,9 @@ RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib")
 MAPS_FIELDS = ("start", "steady", "end")
 NOISE_FIELDS = ("steal_ticks", "migrations", "load1")
 
+# Fields that only trials of certain purposes have.
+_OPTIONAL = ("callgrind", "profile", "program")
+
 # A reading of 0 ns means "shorter than the clock's tick of 1 ns"; half a tick keeps its logarithm
 # finite.
 SHORTEST_NS = 0.5
@@ -60,15 +66,28 @@ class Arm:
     sha256: str | None
     twin_of: str | None
     env: dict[str, str]
+    floor: bool = False  # shows what a scenario costs by itself; never compared
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One scenario with its parameters: where arms are compared."""
+    """One scenario with its parameters, or one whole program: where arms are compared."""
 
     index: int
     scenario: str
     params: dict[str, Any]
+    arms: tuple[str, ...]  # that run here
+    program: dict[str, Any] | None = None  # as in run.json
+
+    @property
+    def unit(self) -> tuple[str, str]:
+        """What a time of this cell is: in a table's heading, and in a sentence."""
+        return ("ns/op", "ns per operation") if self.program is None else ("ms/run", "ms per run")
+
+    @property
+    def skipped(self) -> str | None:
+        """Why nothing was planned here, or None."""
+        return self.program["skipped"] if self.program is not None else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,9 @@ class Run:
     arm, status, error; WINDOW_iters, _ops, _ns, _ns_per_op, _minflt, ... for WINDOW in cold,
     warmup, steady; rss_*_kib; maps_*; steal_ticks, migrations, load1 (NaN where null); and as
     objects: times (ns per operation of each iteration, cold first; empty where not measured),
-    steady (the part of it in the steady window), perf, syscalls, stats, stats_total (dict or None).
+    steady (the part of it in the steady window), perf, syscalls, stats, stats_total, callgrind,
+    profile, program (dict or None), stacks (of a profile). A whole program's run has purpose 'time'
+    too, a time of ms per run in `steady`, and nothing in `times`.
     """
 
     folder: Path
@@ -112,7 +133,8 @@ def load(folder: Path) -> Run:
         raise RunError(f"{folder}: no such folder")
     meta = _read_meta(folder / "run.json")
     arms = tuple(
-        Arm(**{field: entry[field] for field in Arm.__dataclass_fields__}) for entry in meta["arms"]
+        Arm(**{field: entry[field] for field in Arm.__dataclass_fields__ if field in entry})
+        for entry in meta["arms"]
     )
     _check_meta(folder / "run.json", meta, arms)
     plan = {entry["trial"]: entry for entry in meta["plan"]}
@@ -134,8 +156,10 @@ def load(folder: Path) -> Run:
     cells = []
     for index, cell in enumerate(meta["cells"]):
         # A trial's parameters have the defaults filled in; the plan's may not.
-        params = next((row["params"] for row in rows if row["cell"] == index), cell["params"])
-        cells.append(Cell(index, cell["scenario"], params))
+        timed = (r["params"] for r in rows if r["cell"] == index and r["purpose"] == "time")
+        params = next(timed, None) or cell["params"]
+        runs_here = tuple(cell.get("arms", [arm.arm for arm in arms]))
+        cells.append(Cell(index, cell["scenario"], params, runs_here, cell.get("program")))
     return Run(folder, meta, arms, tuple(cells), trials)
 
 
@@ -214,6 +238,9 @@ def _row(folder: Path, where: str, record: dict[str, Any], cell: int) -> dict[st
     keep = ("trial", "purpose", "block", "order", "arm", "status", "error", "params")
     row: dict[str, Any] = {field: record[field] for field in keep}
     row["cell"] = cell
+    row["stacks"] = _stacks(folder, where, record.get("profile"))
+    if row["purpose"] == "program":
+        row["purpose"] = "time"
     for window in WINDOWS:
         values = (record["windows"] or {}).get(window) or {}
         for field in WINDOW_FIELDS:
@@ -226,10 +253,36 @@ def _row(folder: Path, where: str, record: dict[str, Any], cell: int) -> dict[st
         values = record[group] or {}
         for field in fields:
             row[prefix + field] = _number(values.get(field))
-    for field in ("perf", "syscalls", "stats", "stats_total"):
-        row[field] = record[field]
-    row["times"], row["steady"] = _times(folder, where, record)
+    for field in ("perf", "syscalls", "stats", "stats_total", *_OPTIONAL):
+        row[field] = record.get(field)
+    program = row["program"]
+    if program is not None:
+        row["rss_peak_kib"] = float(program["peak_kib"])
+        row["times"], row["steady"] = np.empty(0), np.array([max(program["ns"], 1) / 1e6])
+    else:
+        row["times"], row["steady"] = _times(folder, where, record)
     return row
+
+
+def _stacks(folder: Path, where: str, profile: dict[str, Any] | None) -> Counter[str] | None:
+    """The folded stacks of a profile."""
+    if profile is None:
+        return None
+    path = _below(folder, where, profile["file"])
+    try:
+        return flame.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from None
+
+
+def _below(folder: Path, where: str, name: str) -> Path:
+    """The path of a file of the run. Raises RunError when it is outside the run's folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise RunError(f"{where}: {name!r} is outside the run's folder")
+    return path
 
 
 def _number(value: float | None) -> float:
@@ -268,9 +321,7 @@ def _times(
 
 def _read_timeline(folder: Path, where: str, name: str) -> NDArray[np.float64]:
     """Reads little-endian uint64 from a file below the run's folder."""
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise RunError(f"{where}: timeline_file {name!r} is outside the run's folder")
+    path = _below(folder, where, name)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -139,8 +139,13 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
     axis.set_ylim(len(arms) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     scale = ", log scale" if axis.get_xscale() == "log" else ""
-    axis.set_xlabel(f"ns per operation in steady state, median and 95 % interval{scale}{floor}")
+    axis.set_xlabel(f"{_unit(cell)}, median and 95 % interval{scale}{floor}")
     _title(cell, axis)
+
+
+def _unit(cell: CellSummary) -> str:
+    """What the horizontal axis shows."""
+    return cell.cell.unit[1] + (" in steady state" if cell.cell.program is None else "")
 
 
 def _marker(style: Style, size: float) -> dict[str, Any]:

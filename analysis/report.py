@@ -14,12 +14,15 @@ from typing import Any
 
 import jinja2
 
-from analysis import noise, plots, statistics, steady, table
+from analysis import flame, noise, plots, statistics, steady, table
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
 MARKDOWN_TEMPLATE = Path(__file__).resolve().parents[1] / "REPORT_TEMPLATE.md"
 HTML_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+# Below this, shares are known to some tens of per cent only.
+FEW_SAMPLES = 100
 
 PLOT_CAPTIONS = {
     "time_per_operation": "Time per operation in steady state, with 95 % intervals",
@@ -35,6 +38,7 @@ def write(summary: Summary, folder: Path) -> None:
         buffer = io.BytesIO()
         plots.save(figure, buffer)
         images[name] = buffer.getvalue()
+    flames = {profile["plot"]: profile["svg"] for profile in _profiles(summary)}
     texts = {
         "summary.csv": to_frame(summary).to_csv(index=False),
         "report.md": markdown(summary, list(images)),
@@ -43,6 +47,8 @@ def write(summary: Summary, folder: Path) -> None:
     (folder / "plots").mkdir(exist_ok=True)
     for name, image in images.items():
         (folder / "plots" / f"{name}.png").write_bytes(image)
+    for name, picture in flames.items():
+        (folder / name).write_text(picture, encoding="utf-8")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -121,7 +127,8 @@ def context(summary: Summary) -> dict[str, Any]:
         "trials": {"planned": summary.planned, "recorded": summary.recorded},
         "failures": table.failures_grid(summary),
         "method": _method(summary),
-        "machine": _pairs("machine", meta["machine"]),
+        "profiles": _profiles(summary),
+        "machine": _pairs("machine", {**meta["machine"], "pinned to CPUs": _pinned(meta)}),
         "tools": _pairs("tool", meta["tools"]),
         "environment": _pairs("variable", meta["environment"]),
         "counters": meta["counters"],
@@ -142,6 +149,9 @@ def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
         "lines": table.cell_lines(cell),
         "main": table.main_grid(cell, baseline),
         "windows": table.windows_grid(cell),
+        "whole_program": cell.cell.program is not None,
+        "share": table.share_grid(cell),
+        "cpu": table.cpu_grid(cell),
         "comparison": table.comparison_grid(cell, baseline),
         "syscalls": table.syscalls_grid(cell),
         "perf": table.perf_grid(cell),
@@ -154,6 +164,8 @@ def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
 
 def _sentences(cell: CellSummary, baseline: str) -> str:
     """What the figures of a cell come to, in a few sentences."""
+    if cell.cell.skipped is not None:
+        return "Skipped."
     arms = {arm.arm.arm: arm for arm in cell.arms}
     base, best = arms[baseline], cell.best
     said = []
@@ -161,9 +173,10 @@ def _sentences(cell: CellSummary, baseline: str) -> str:
         said.append(f"{base.arm.title}, the baseline, has no time in steady state.")
     else:
         time = (
-            f"{base.arm.title} takes {table.estimate(base.steady)} ns per operation in steady state"
+            f"{base.arm.title} takes {table.estimate(base.steady)} {cell.cell.unit[1]}"
+            f"{' in steady state' if cell.cell.program is None else ''}"
         )
-        timed = sum(arm.steady is not None for arm in cell.arms)
+        timed = sum(arm.steady is not None and not arm.arm.floor for arm in cell.arms)
         if best is base:
             said.append(f"{time}, the lowest of {timed}.")
         else:
@@ -196,6 +209,8 @@ def _arms_grid(summary: Summary) -> Grid:
             role = f"second copy of {arm.twin_of} (A')"
         elif arm.arm == summary.run.baseline.arm:
             role = "baseline"
+        elif arm.floor:
+            role = "floor, not compared"
         settings = " ".join(f"{name}={value}" for name, value in arm.env.items())
         grid.add(
             arm.title,
@@ -206,6 +221,36 @@ def _arms_grid(summary: Summary) -> Grid:
             settings or table.NONE,
         )
     return grid
+
+
+def _profiles(summary: Summary) -> list[dict[str, Any]]:
+    """For each profile: title, what it was, hot symbols, and the flame graph with its file."""
+    profiles = []
+    trials = summary.run.trials
+    titles = {arm.arm: arm.title for arm in summary.run.arms}
+    for _, row in trials[trials["stacks"].notna()].sort_values(["cell", "trial"]).iterrows():
+        cell = summary.run.cells[row["cell"]]
+        stacks = row["stacks"]
+        title = f"{cell.scenario}: {titles[row['arm']]}"
+        picture = flame.svg(stacks, title)
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"flame-{row['cell']}-{cell.scenario}-{row['arm']}")
+        few = " (few: give more --iters)" if stacks.total() < FEW_SAMPLES else ""
+        profiles.append(
+            {
+                "title": title,
+                "says": f"{stacks.total():,} samples{few}, of which"
+                f" {100 * flame.kernel_share(stacks):.0f} % in the kernel.",
+                "hot": table.hot_grid(stacks),
+                "plot": f"plots/{name}.svg",
+                "svg": picture,
+                "image": "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode(),
+            }
+        )
+    return profiles
+
+
+def _pinned(meta: dict[str, Any]) -> str:
+    return ",".join(map(str, meta.get("pin") or ())) or "no"
 
 
 def _pairs(name: str, values: dict[str, Any]) -> Grid:

@@ -33,6 +33,7 @@ _FIXED = {
     "scudo": Style("#e69f00", "X"),
     "snmalloc": Style("#56b4e9", "<"),
     "rpmalloc": Style("#999933", ">"),
+    "floor": Style("#999999", "|"),
 }
 _OTHERS = (
     Style("#332288", "h"),

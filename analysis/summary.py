@@ -5,8 +5,8 @@ have seen.
 summary.csv.
 
 summary.csv has one row for each cell and arm (the A' arm too, its `twin_of` set). Empty means "not
-known". Names that end in * stand for three columns: the name itself, and with _lo and _hi the ends
-of its 95 % interval.
+known". A whole program's time, its steady_ns_per_op, is ms per run. Names that end in * stand for
+three columns: the name itself, and with _lo and _hi the ends of its 95 % interval.
 
     scenario iters warmup size seed threads slots batch    the cell
     arm allocator title twin_of                            the arm
@@ -22,6 +22,9 @@ of its 95 % interval.
     minflt_per_iter majflt_per_iter                        page faults in the steady window
     syscalls_mmap syscalls_munmap syscalls_madvise
     syscalls_mremap syscalls_brk                           calls in the steady window
+    instructions_per_op l1_misses_per_op ll_misses_per_op  by callgrind, steady window
+    user_share kernel_share                                of the steady window's CPU time
+    less_floor*                                            steady time less the floor's
     rss_start_kib rss_steady_kib rss_end_kib rss_peak_kib  median, KiB
     maps_start maps_steady maps_end                        number of mappings, median
     steady_flat steady_warmup steady_slowdown
@@ -45,6 +48,7 @@ from analysis.load import MAPS_FIELDS, RSS_FIELDS, WINDOWS, Arm, Cell, Run
 from analysis.statistics import Effect, Estimate
 
 SYSCALLS = ("mmap", "munmap", "madvise", "mremap", "brk")
+CALLGRIND = ("instructions", "l1_misses", "ll_misses")
 PARAMS = ("iters", "warmup", "size", "seed", "threads", "slots", "batch")
 
 BASELINE = "baseline"
@@ -79,6 +83,10 @@ class ArmSummary:
     states: Counter[str]
     stats: dict[str, int] | None
     stats_total: dict[str, int] | None
+    callgrind: dict[str, Count]
+    user: float
+    kernel: float
+    less_floor: Estimate | None = None
     to_baseline: Effect | None = None
     p_holm: float = math.nan
     to_best: Effect | None = None
@@ -88,6 +96,12 @@ class ArmSummary:
     def steady(self) -> Estimate | None:
         """ns per operation in the steady window."""
         return self.windows["steady"]
+
+    @property
+    def kernel_share(self) -> float:
+        """The kernel's part of the CPU time of the steady window, or NaN."""
+        whole = self.user + self.kernel
+        return self.kernel / whole if whole > 0 else math.nan
 
     @property
     def few(self) -> bool:
@@ -115,8 +129,8 @@ class CellSummary:
 
     @property
     def best(self) -> ArmSummary | None:
-        """The fastest arm in steady state, or None."""
-        timed = [a for a in self.arms if a.steady is not None]
+        """The fastest arm in steady state, or None; the floor is none to compare with."""
+        timed = [a for a in self.arms if a.steady is not None and not a.arm.floor]
         return min(timed, key=steady_value) if timed else None
 
 
@@ -177,26 +191,33 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
         return np.random.default_rng([abs(run.meta["seed"]), cell.index, stream])
 
     position = {arm.arm: index for index, arm in enumerate(run.arms)}
+    here = [arm for arm in run.arms if arm.arm in cell.arms]
     summaries = {
-        arm.arm: _summarise_arm(run, cell, arm, rng(3 * index), resamples)
-        for arm, index in zip(run.arms, position.values())
+        arm.arm: _summarise_arm(run, cell, arm, rng(3 * position[arm.arm]), resamples)
+        for arm in here
     }
-    steady_times = {arm.arm: _steady_by_block(run, cell, arm.arm) for arm in run.arms}
+    steady_times = {arm.arm: _steady_by_block(run, cell, arm.arm) for arm in here}
+    floors = {arm.arm for arm in here if arm.floor}
+
+    def paired(arm: str, other: str) -> tuple[list[statistics.Floats], list[statistics.Floats]]:
+        both = sorted(steady_times[arm].keys() & steady_times[other].keys())
+        return [steady_times[arm][b] for b in both], [steady_times[other][b] for b in both]
 
     def effect(arm: str, other: str, stream: int) -> Effect | None:
-        both = sorted(steady_times[arm].keys() & steady_times[other].keys())
-        if not both or arm == other:
+        mine, others = paired(arm, other)
+        if not mine or arm == other or arm in floors:
             return None
-        pairs = [(steady_times[arm][block], steady_times[other][block]) for block in both]
-        generator = rng(3 * position[arm] + stream)
-        return statistics.compare(
-            [a for a, _ in pairs], [b for _, b in pairs], generator, resamples
-        )
+        return statistics.compare(mine, others, rng(3 * position[arm] + stream), resamples)
 
     baseline = run.baseline.arm
     for name, summary in summaries.items():
         summary.to_baseline = effect(name, baseline, 1)
-    twin = summaries[run.twin.arm] if run.twin else None
+        for floor_name in floors - {name}:
+            mine, others = paired(name, floor_name)
+            if mine:
+                generator = rng(3 * len(run.arms) + position[name])
+                summary.less_floor = statistics.difference(mine, others, generator, resamples)
+    twin = summaries.get(run.twin.arm) if run.twin else None
     to_twin = twin.to_baseline if twin else None
     floor = statistics.noise_floor(to_twin) if to_twin else math.nan
     result = CellSummary(
@@ -258,7 +279,32 @@ def _summarise_arm(
         states=Counter(steady.classify(times) for times in steady_times),
         stats=_first(ok["stats"]),
         stats_total=_first(ok["stats_total"]),
+        callgrind=_callgrind(run, cell, arm),
+        user=_cpu_time(ok, "user_ns"),
+        kernel=_cpu_time(ok, "sys_ns"),
     )
+
+
+def _cpu_time(ok: pd.DataFrame, field: str) -> float:
+    """Median CPU time of the steady window or the whole program, ns; NaN when not known."""
+    programs = [program[field] for program in ok["program"] if program is not None]
+    return float(np.median(programs)) if programs else _median(ok[f"steady_{field}"])
+
+
+def _callgrind(run: Run, cell: Cell, arm: Arm) -> dict[str, Count]:
+    """Per operation, or why there is none; empty when the run did not ask callgrind."""
+    planned = [entry for entry in run.meta["plan"] if entry["purpose"] == "callgrind"]
+    reason = run.meta["counters"]["unsupported"].get("callgrind")
+    if cell.program is not None or not (planned or reason):
+        return {}
+    trials = run.select(cell.index, arm.arm, "callgrind")
+    ok = trials[trials["status"] == "ok"]
+    if len(ok):
+        first = ok.iloc[0]
+        ops = first["steady_ops"]
+        return {name: Count(first["callgrind"][name] / ops) for name in CALLGRIND}
+    why = reason or next(iter(_failures(trials)), "not counted by callgrind, see the notes")
+    return {name: Count(math.nan, why) for name in CALLGRIND}
 
 
 def _median(column: pd.Series) -> float:
@@ -345,6 +391,11 @@ def _csv_row(cell: CellSummary, arm: ArmSummary) -> dict[str, Any]:
     row.update({f"{name}_per_iter": value for name, value in arm.faults.items()})
     for call in SYSCALLS:
         row[f"syscalls_{call}"] = arm.syscalls[call].value
+    for name in CALLGRIND:
+        row[f"{name}_per_op"] = arm.callgrind[name].value if arm.callgrind else None
+    row["user_share"] = 1 - arm.kernel_share
+    row["kernel_share"] = arm.kernel_share
+    row.update(_interval("less_floor", arm.less_floor))
     row.update({f"rss_{field}": value for field, value in arm.rss.items()})
     row.update({f"maps_{field}": value for field, value in arm.maps.items()})
     names = ("flat", "warmup", "slowdown", "unsettled", "short")

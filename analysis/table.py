@@ -8,6 +8,8 @@ shown.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich import box
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis import statistics, steady
+from analysis import flame, statistics, steady
 from analysis.load import WINDOWS, Cell
 from analysis.statistics import Estimate
 from analysis.summary import (
@@ -31,6 +33,7 @@ from analysis.summary import (
 )
 
 NONE = "-"
+HOT_SYMBOLS = 15
 # Columns when the output is no terminal and so has no width; the fewest that are written for; the
 # fewest that hold every interval.
 PLAIN_WIDTH = 132
@@ -129,9 +132,14 @@ def byte_size(size: int) -> str:
 def cell_title(cell: Cell) -> str:
     """'vm: iters 100, warm-up 10, ...': the scenario and those of its parameters that mean
     something."""
+    if cell.program is not None:
+        version = f" ({cell.program['version']})" if cell.program["version"] else ""
+        return f"{cell.scenario}: {cell.program['title']}{version}"
     words = []
     names = {"warmup": "warm-up", "batch": "operations per iteration"}
     for name, value in cell.params.items():
+        if name == "trace_sha256":
+            continue
         if (name in ("size", "slots", "batch") and value == 0) or (name, value) == ("threads", 1):
             continue
         shown = byte_size(value) if name == "size" else str(value)
@@ -146,6 +154,8 @@ def verdict(arm: ArmSummary) -> Entry:
         parts.append(f"{arm.verdict} {percent(arm.to_baseline.log_ratio)}")
     elif arm.verdict:
         parts.append(arm.verdict)
+    elif arm.arm.floor:
+        parts.append("not compared")
     if arm.few:
         parts.append("few processes")
     parts.extend(arm.failures)
@@ -160,15 +170,21 @@ def in_order(cell: CellSummary) -> list[ArmSummary]:
 
 def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
     """What the terminal shows of a cell; `narrow` leaves out one interval."""
+    unit = cell.cell.unit[0]
+    to_best_title = "to best" if narrow else "to best [95 %]"
+    common = (to_best_title, f"verdict vs {baseline}")
+    if cell.cell.program is not None:
+        return _program_grid(cell, (f"{unit} [95 %]", *common), narrow)
+    simulated = any(arm.callgrind for arm in cell.arms)
     grid = Grid(
         (
             "allocator",
-            "ns/op [95 %]",
-            "cold\nns/op",
-            "to best" if narrow else "to best [95 %]",
-            f"verdict vs {baseline}",
+            f"{unit} [95 %]",
+            f"cold\n{unit}",
+            *common,
             "faults\n/iter",
             "mmap/\nmunmap/\nmadvise",
+            *(("instr\n/op", "L1 miss\n/op", "LL miss\n/op") if simulated else ()),
             "peak\nMiB",
         ),
         words=frozenset({0, 4}),
@@ -183,8 +199,28 @@ def main_grid(cell: CellSummary, baseline: str, narrow: bool = False) -> Grid:
             verdict(arm),
             count(arm.faults["minflt"] + arm.faults["majflt"]),
             _calls(grid, arm),
+            *(counted(grid, value, number) for value in arm.callgrind.values()),
             mebibytes(arm.rss["peak_kib"]),
         )
+    return grid
+
+
+def _program_grid(cell: CellSummary, common: tuple[str, ...], narrow: bool) -> Grid:
+    """The same for a whole program."""
+    columns = ("allocator", *common, "user\nms", "kernel\nms", "peak\nMiB")
+    grid = Grid(columns, words=frozenset({0, 3}))
+    for arm in in_order(cell):
+        grid.add(
+            arm.arm.title,
+            steady_time(arm),
+            to_best(cell, arm, narrow),
+            verdict(arm),
+            number(arm.user / 1e6),
+            number(arm.kernel / 1e6),
+            mebibytes(arm.rss["peak_kib"]),
+        )
+    if cell.cell.skipped is not None:
+        grid.add(Entry(f"skipped: {cell.cell.skipped}", "warn"), *[NONE] * (len(columns) - 1))
     return grid
 
 
@@ -212,9 +248,9 @@ def _calls(grid: Grid, arm: ArmSummary) -> str:
     return "/".join(counted(grid, call) for call in calls)
 
 
-def counted(grid: Grid, value: Count) -> str:
+def counted(grid: Grid, value: Count, show: Callable[[float], str] = count) -> str:
     """A count, or 'n/a' with a footnote that says why."""
-    return f"n/a {grid.note(value.reason)}" if value.reason else count(value.value)
+    return f"n/a {grid.note(value.reason)}" if value.reason else show(value.value)
 
 
 def windows_grid(cell: CellSummary) -> Grid:
@@ -244,6 +280,38 @@ def comparison_grid(cell: CellSummary, baseline: str) -> Grid:
             f"{arm.p_holm:.2g}" if several else NONE,
             verdict(arm),
         )
+    return grid
+
+
+def share_grid(cell: CellSummary) -> Grid:
+    """Each allocator's own part of the time: what is left when the floor's is taken away; no rows
+    when the floor did not run."""
+    unit = cell.cell.unit[0]
+    columns = ("allocator", f"whole, {unit} [95 %]", f"less floor, {unit} [95 %]", "share")
+    grid = Grid(columns)
+    for arm in in_order(cell):
+        if arm.less_floor is not None and arm.steady is not None:
+            share = f"{100 * arm.less_floor.value / arm.steady.value:.0f} %"
+            grid.add(arm.arm.title, estimate(arm.steady), estimate(arm.less_floor), share)
+    return grid
+
+
+def cpu_grid(cell: CellSummary) -> Grid:
+    """How the CPU time of the steady window, or of a whole program, divides."""
+    grid = Grid(("allocator", "CPU time, ms", "user", "kernel"))
+    for arm in in_order(cell):
+        share = arm.kernel_share
+        known = math.isfinite(share)
+        parts = (f"{100 * (1 - share):.0f} %", f"{100 * share:.0f} %") if known else (NONE, NONE)
+        grid.add(arm.arm.title, number((arm.user + arm.kernel) / 1e6), *parts)
+    return grid
+
+
+def hot_grid(stacks: Counter[str]) -> Grid:
+    """The symbols in which most samples were taken."""
+    grid = Grid(("symbol", "by itself", "with what it calls"))
+    for name, own, whole in flame.hot_symbols(stacks)[:HOT_SYMBOLS]:
+        grid.add(name, f"{100 * own:.1f} %", f"{100 * whole:.1f} %")
     return grid
 
 
@@ -337,7 +405,9 @@ def floor_line(cell: CellSummary) -> str:
 
 def cell_lines(cell: CellSummary) -> list[str]:
     """What has to be said below the table of a cell."""
-    lines = [floor_line(cell)]
+    if cell.cell.skipped is not None:
+        return [f"skipped: {cell.cell.skipped}"]
+    lines = [floor_line(cell), *_callgrind_lines(cell)]
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
@@ -353,6 +423,20 @@ def cell_lines(cell: CellSummary) -> list[str]:
     return lines
 
 
+def _callgrind_lines(cell: CellSummary) -> list[str]:
+    """Whether callgrind counted the same in the baseline's two processes."""
+    if cell.twin is None or not cell.twin.callgrind:
+        return []
+    base = next(arm for arm in cell.arms if arm.arm.arm == cell.twin.arm.twin_of)
+    one, other = (arm.callgrind["instructions"].value for arm in (base, cell.twin))
+    if not (math.isfinite(one) and math.isfinite(other)):
+        return []
+    if one == other:
+        return [f"callgrind: two processes of {base.arm.arm} counted the same instructions"]
+    change = percent(math.log(other / one))
+    return [f"callgrind: two processes of {base.arm.arm} differ in instructions by {change}"]
+
+
 def run_lines(summary: Summary) -> list[str]:
     """What has to be said about the whole run."""
     lines = []
@@ -366,6 +450,7 @@ def run_lines(summary: Summary) -> list[str]:
             f"compared, Holm's correction included, it takes at least {needed}"
         )
     lines.extend(summary.run.meta["counters"]["notes"])
+    lines.extend(summary.run.meta.get("notes", []))
     return lines
 
 

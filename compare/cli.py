@@ -16,11 +16,12 @@ from compare.text import nearest
 
 DEFAULT_ITERS = 100
 DEFAULT_TRIALS = 15
-QUICK_TRIALS = 5
+QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
 DEFAULT_TIMEOUT_S = 120.0
 _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
 _MAX_THREADS = 4096
+_COUNTERS = ("perf", "callgrind", "none")
 
 _EPILOG = """\
 examples:
@@ -28,12 +29,17 @@ examples:
   ./run.sh --scenario all --quick              a first look at everything
   ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
+  ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
+  ./run.sh --programs                          whole programs under each allocator
   ./run.sh --resume results/latest             go on with an interrupted run
+  ./run.sh --record my.trace -- program args   record a program's allocation calls
+  ./run.sh --scenario trace --trace my.trace   replay them under each allocator
 
 A trial is one process. Each allocator runs --trials times per scenario, in blocks of random order
 in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
 the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
-limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted.
+limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted;
+with --record the program's own, but 1 when it was 0 and no trace could be written.
 """
 
 
@@ -43,6 +49,8 @@ class Options:
 
     list: bool
     check_args: bool
+    record: str | None
+    program: tuple[str, ...]
     resume: str | None
     scenarios: tuple[str, ...]
     iters: int
@@ -52,6 +60,7 @@ class Options:
     threads: int | None
     slots: int | None
     batch: int | None
+    trace: str | None
     trials: int
     allocators: tuple[str, ...] | None
     paths: tuple[str, ...]
@@ -59,6 +68,9 @@ class Options:
     plan_seed: int | None
     timeout_s: float
     counters: str
+    profile: bool
+    programs: tuple[str, ...] | None
+    pin: tuple[int, ...] | None
     out: str | None
 
     def scenario_parameters(self) -> dict[str, int | None]:
@@ -115,11 +127,26 @@ def _word(text: str) -> str:
 
 
 def _counters(text: str) -> str:
-    if text not in ("perf", "none"):
+    if text not in _COUNTERS:
         raise argparse.ArgumentTypeError(
-            f"'{text}': must be perf or none; did you mean '{nearest(text, ('perf', 'none'))}'?"
+            f"'{text}': must be perf, callgrind or none; did you mean"
+            f" '{nearest(text, _COUNTERS)}'?"
         )
     return text
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    """CPU numbers as taskset writes them: '0', '1-3', '0,2-3'."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"'{text}': must be numbers of CPUs such as 0, 1-3 or 0,2-3"
+            )
+        cpus.update(range(first, last + 1))
+    return tuple(sorted(cpus))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -143,6 +170,14 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument_group("what runs").add_argument
     add("--scenario", type=_names, metavar="A,B|all", help="scenarios; --list shows them")
+    add(
+        "--programs",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="A,B",
+        help="whole programs, timed by hyperfine (all of them); --list shows them",
+    )
     add(
         "--allocators",
         type=_names,
@@ -188,9 +223,16 @@ def _parser() -> _Parser:
     add(
         "--counters",
         type=_counters,
-        metavar="perf|none",
-        help="count events and system calls with perf stat (perf), or do without",
+        metavar="perf|callgrind|none",
+        help="perf: events and system calls by perf stat (default); callgrind: also exact"
+        " instructions and simulated cache misses, in processes of their own; none: do without",
     )
+    add(
+        "--profile",
+        action="store_true",
+        help="also a flame graph and the hot symbols, from one more process per allocator",
+    )
+    add("--pin", type=_cpus, metavar="CPUS", help="run the measured processes on these CPUs only")
 
     add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
     add("--size", type=_size, metavar="BYTES", help="of a block; K, M, G multiply by 1024")
@@ -198,6 +240,16 @@ def _parser() -> _Parser:
     add("--slots", type=_whole(1, driver.MAX_SLOTS), metavar="N", help="blocks alive at once")
     add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
     add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
+
+    add("--trace", type=_word, metavar="FILE", help="recording for the scenario trace")
+
+    add = parser.add_argument_group("record a program").add_argument
+    add(
+        "--record",
+        type=_word,
+        metavar="FILE",
+        help="run the program after -- once, write its allocation calls to FILE; goes alone",
+    )
 
     add = parser.add_argument_group("the run").add_argument
     add(
@@ -219,20 +271,32 @@ def _parser() -> _Parser:
     return parser
 
 
-def _check_alone(parser: _Parser, given: dict[str, Any]) -> None:
-    """--resume goes alone: everything else is in run.json."""
+def _check_alone(parser: _Parser, given: dict[str, Any], alone: str, why: str) -> None:
+    """Raises UsageError unless the option `alone` is the only one."""
     for name, value in given.items():
-        if name not in ("resume", "check_args") and value != parser.get_default(name):
+        if name not in (alone, "check_args") and value != parser.get_default(name):
             option = "--" + name.replace("_", "-")
-            raise UsageError(
-                f"{option}: does not go with --resume, which continues the run's own plan"
-            )
+            raise UsageError(f"{option}: does not go with --{alone}, which {why}")
+
+
+def _check_record(given: argparse.Namespace, program: Sequence[str], dashes: bool) -> None:
+    """--record and -- with a program come together, or not at all."""
+    if given.record is None and dashes:
+        raise UsageError("--: only --record FILE takes a program")
+    if given.record is not None and not program:
+        raise UsageError(f"--record '{given.record}': must be followed by -- and a program")
 
 
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
-    given, extra = parser.parse_known_args(argv)
+    ours = list(argv)
+    dashes = "--" in ours
+    program: tuple[str, ...] = ()
+    if dashes:
+        program = tuple(ours[ours.index("--") + 1 :])
+        ours = ours[: ours.index("--")]
+    given, extra = parser.parse_known_args(ours)
     if extra:
         word = extra[0]
         if not word.startswith("-"):
@@ -242,15 +306,20 @@ def parse(argv: Sequence[str]) -> Options:
             f"{word.partition('=')[0]}: no such option; did you mean"
             f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
         )
-    if given.resume is not None:
-        _check_alone(parser, vars(given))
-    elif given.scenario is None and not given.list:
+    _check_record(given, program, dashes)
+    if given.record is not None:
+        _check_alone(parser, vars(given), "record", "measures nothing")
+    elif given.resume is not None:
+        _check_alone(parser, vars(given), "resume", "continues the run's own plan")
+    elif given.scenario is None and given.programs is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
     if given.quick and given.trials is not None:
         raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
     return Options(
         list=given.list,
         check_args=given.check_args,
+        record=given.record,
+        program=program,
         resume=given.resume,
         scenarios=given.scenario or (),
         iters=given.iters or DEFAULT_ITERS,
@@ -260,6 +329,7 @@ def parse(argv: Sequence[str]) -> Options:
         threads=given.threads,
         slots=given.slots,
         batch=given.batch,
+        trace=given.trace,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
         paths=tuple(given.allocator),
@@ -267,5 +337,8 @@ def parse(argv: Sequence[str]) -> Options:
         plan_seed=given.plan_seed,
         timeout_s=given.timeout or DEFAULT_TIMEOUT_S,
         counters=given.counters or "perf",
+        profile=given.profile,
+        programs=given.programs,
+        pin=given.pin,
         out=given.out,
     )

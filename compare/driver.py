@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compare.allocators import sha256_of
 from compare.errors import UsageError
 from compare.text import last_line, nearest
 
@@ -30,6 +31,18 @@ class Scenario:
     min_size: int
     max_size: int
     max_threads: int
+    floor_ok: bool  # whether the floor, which reuses only the newest block, can serve it
+    takes_trace: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A recording to replay: its path as the driver gets it, and what it holds."""
+
+    path: str
+    sha256: str
+    threads: int
+    operations: int  # of one iteration: all calls, and the frees of what is left
 
 
 def scenarios(driver: Path) -> dict[str, Scenario]:
@@ -57,16 +70,21 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
             name=entry["name"],
             summary=entry["summary"],
             defaults=entry["defaults"],
+            floor_ok=entry["floor_ok"],
+            takes_trace=entry["takes_trace"],
             **entry["limits"],
         )
         for entry in entries
     }
 
 
-def choose(names: Sequence[str], known: Mapping[str, Scenario]) -> list[Scenario]:
-    """The scenarios called `names`; ["all"]: all. Raises UsageError on an unknown name."""
+def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> list[Scenario]:
+    """The scenarios called `names`. ["all"]: all; those that take a trace only if there is one.
+
+    Raises UsageError on an unknown name, and when `trace` (whether one was given) does not fit.
+    """
     if list(names) == ["all"]:
-        return list(known.values())
+        return [scenario for scenario in known.values() if trace or not scenario.takes_trace]
     for i, name in enumerate(names):
         if name not in known:
             raise UsageError(
@@ -75,14 +93,54 @@ def choose(names: Sequence[str], known: Mapping[str, Scenario]) -> list[Scenario
             )
         if name in names[:i]:
             raise UsageError(f"--scenario '{name}': is named twice")
-    return [known[name] for name in names]
+    chosen = [known[name] for name in names]
+    takers = [scenario.name for scenario in chosen if scenario.takes_trace]
+    if takers and not trace:
+        raise UsageError(f"--trace: missing; scenario {takers[0]} needs the file of a recording")
+    if trace and not takers:
+        raise UsageError(f"--trace: no scenario of {', '.join(names)} takes one; leave it out")
+    return chosen
 
 
-def parameters(scenario: Scenario, iters: int, asked: Mapping[str, int | None]) -> dict[str, int]:
+def read_trace(tool: Path, file: Path, path: str) -> Trace:
+    """Checks the trace in `file`, which the driver will get as `path`. Raises UsageError."""
+    try:
+        done = subprocess.run(
+            [tool, "--check", file],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        sums = json.loads(done.stdout) if done.returncode == 0 else None
+        digest = sha256_of(file) if sums else ""
+    except FileNotFoundError as error:
+        raise UsageError("build/hkl-trace: not built; run 'make'") from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise UsageError(f"--trace '{file}': {error}") from error
+    if sums is None:
+        reason = last_line(done.stderr).removeprefix(f"hkl-trace: {file}: ")
+        raise UsageError(f"--trace '{file}': {reason or f'exit status {done.returncode}'}")
+    return Trace(path, digest, sums["threads"], sums["calls"] + sums["live"])
+
+
+def parameters(
+    scenario: Scenario, iters: int, asked: Mapping[str, int | None], trace: Trace | None
+) -> dict[str, int | str]:
     """All parameters of a cell: what was asked (None: not), else the scenario's default.
 
     Raises UsageError when the scenario does not take a value.
     """
+    defaults = dict(scenario.defaults)
+    of_trace: dict[str, int | str] = {}
+    if scenario.takes_trace and trace is not None:
+        defaults |= {"threads": trace.threads, "batch": trace.operations}
+        of_trace = {"trace": trace.path, "trace_sha256": trace.sha256}
+        for name in ("threads", "batch"):
+            value = asked[name]
+            if value is not None and value != defaults[name]:
+                raise UsageError(f"--{name} {value}: the trace has {defaults[name]}; leave it out")
     size, slots, threads = asked["size"], asked["slots"], asked["threads"]
     if size is not None and size != scenario.defaults["size"]:
         if not scenario.max_size:
@@ -102,15 +160,18 @@ def parameters(scenario: Scenario, iters: int, asked: Mapping[str, int | None]) 
             f" for scenario {scenario.name}"
         )
     chosen = {
-        key: scenario.defaults[key] if asked[key] is None else asked[key]
+        key: defaults[key] if asked[key] is None else asked[key]
         for key in ("warmup", "size", "seed", "threads", "slots", "batch")
     }
-    return {"iters": iters, **{key: value for key, value in chosen.items() if value is not None}}
+    numbers = {key: value for key, value in chosen.items() if value is not None}
+    return {"iters": iters, **numbers, **of_trace}
 
 
-def command(driver: Path, scenario: str, params: Mapping[str, int]) -> list[str]:
+def command(driver: Path, scenario: str, params: Mapping[str, int | str]) -> list[str]:
     """The command line that measures `scenario` with all parameters spelled out."""
     line = [str(driver), "--scenario", scenario]
     for key, value in params.items():
+        if key == "trace_sha256":  # the driver has the file itself
+            continue
         line += [f"--{key}", str(value)]
     return line

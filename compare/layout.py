@@ -12,8 +12,18 @@ class Layout:
     driver: Path
     results: Path
 
+    @property
+    def build(self) -> Path:
+        """Where the driver is, and what is built with it."""
+        return self.driver.parent
+
     @staticmethod
     def of_checkout() -> "Layout":
         """The checkout that this module is part of."""
         root = Path(__file__).resolve().parent.parent
         return Layout(root=root, driver=root / "build" / "hkl-driver", results=root / "results")
+
+    @property
+    def child(self) -> Path:
+        """What runs a whole program under an allocator."""
+        return self.root / "build" / "hkl-child"

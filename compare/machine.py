@@ -41,8 +41,8 @@ def _read(path: str) -> str | None:
         return None
 
 
-def _field(path: str, key: str, end: str = "$") -> str | None:
-    match = re.search(rf"^{key}\s*[:=]\s*(.*?){end}", _read(path) or "", re.MULTILINE)
+def _field(path: str, key: str, end: str = "$", separator: str = r"[:=]") -> str | None:
+    match = re.search(rf"^{key}\s*{separator}\s*(.*?){end}", _read(path) or "", re.MULTILINE)
     return match[1] if match else None
 
 
@@ -57,20 +57,41 @@ def _machine() -> dict[str, Any]:
     aslr = _read("/proc/sys/kernel/randomize_va_space")
     flags = _field("/proc/cpuinfo", "flags")
     load = _read("/proc/loadavg")
+    smt = _read("/sys/devices/system/cpu/smt/active")
+    cpus = sorted(os.sched_getaffinity(0))
     return {
         "cpu": _field("/proc/cpuinfo", "model name"),
         "arch": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": len(cpus),
+        "cpus": ",".join(map(str, cpus)),
         "memory_kib": int(memory) if memory else None,
         "kernel": platform.release(),
         "os": (_field("/etc/os-release", "PRETTY_NAME") or "").strip('"') or None,
         "libc": os.confstr("CS_GNU_LIBC_VERSION"),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "turbo": _turbo(),
+        "smt": None if smt is None else smt == "1",
         "thp": _chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
         "aslr": int(aslr) if aslr else None,
         "virtual": output_of("systemd-detect-virt") or (_hypervisor(flags) if flags else None),
+        "steal_ticks": _steal_ticks(),
         "load1": float(load.split()[0]) if load else None,
     }
+
+
+def _turbo() -> bool | None:
+    """Whether the processor may run above its nominal frequency."""
+    no_turbo = _read("/sys/devices/system/cpu/intel_pstate/no_turbo")
+    if no_turbo is not None:
+        return no_turbo == "0"
+    boost = _read("/sys/devices/system/cpu/cpufreq/boost")
+    return None if boost is None else boost == "1"
+
+
+def _steal_ticks() -> int | None:
+    """Time that the machine's host has taken so far from all CPUs, in ticks of 1/USER_HZ s."""
+    fields = (_field("/proc/stat", "cpu", "$", separator=r"\s") or "").split()
+    return int(fields[7]) if len(fields) > 7 else None
 
 
 def _hypervisor(flags: str) -> str:
@@ -87,6 +108,8 @@ def _tools(layout: Layout, perf: str | None) -> dict[str, str | None]:
     return {
         "cc": _first_line(os.environ.get("CC", "gcc"), "--version"),
         "perf": _first_line(perf, "--version") if perf else None,
+        "valgrind": _first_line("valgrind", "--version"),
+        "hyperfine": _first_line("hyperfine", "--version"),
         "python": platform.python_version(),
         "benchmark": output_of("dpkg-query", "-W", "-f", "${Version}", "libbenchmark-dev")
         or output_of("rpm", "-q", "--qf", "%{VERSION}", "google-benchmark-devel"),

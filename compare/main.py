@@ -6,12 +6,13 @@ Everything that can be wrong is found before the first byte is written.
 import os
 import resource
 import secrets
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import driver, perf, plan, preload, storage
+from compare import callgrind, driver, perf, plan, preload, profile, program, storage
 from compare.allocators import (
     Allocator,
     choose,
@@ -27,22 +28,30 @@ from compare.layout import Layout
 from compare.machine import allocator_environment, facts
 from compare.plan import Json
 from compare.progress import Display
+from compare.record import record
 from compare.runner import failures, run_plan
 from compare.text import one_line
 from compare.trial import BASE_ENVIRONMENT, Bench
 
 _MAX_PLAN_SEED = 1 << 32
 _LONGEST_MESSAGE = 10_000  # characters
+_TOOLS = {
+    callgrind.PURPOSE: "valgrind",
+    profile.PURPOSE: "perf",
+    program.PURPOSE: "hyperfine",
+}
 _LONGEST_NAME = 60  # characters of the scenarios' names in a folder's name
 
 
 def main(argv: Sequence[str], layout: Layout | None = None) -> int:
-    """Does what `argv` says; returns the exit status (0, 1, 2 or 130)."""
+    """Does what `argv` says; returns the exit status (0, 1, 2 or 130; a recorded program's)."""
     layout = layout or Layout.of_checkout()
     try:
         options = parse(argv)
         if options.check_args:
             return 0
+        if options.record is not None:
+            return record(options.record, options.program, layout)
         if options.list:
             print(_listing(layout))
             return 0
@@ -81,17 +90,30 @@ def _listing(layout: Layout) -> str:
         else:
             where = f"not found: {known.remedy}"
         lines.append(f"{star} {known.name:14}{known.title}: {where}")
+    lines += ["", "programs:"]
+    for entry in program.load_table().values():
+        here = "" if program.find(entry) else f" (not installed: package {entry.package})"
+        lines.append(f"  {entry.name:14}{entry.title}{here}")
     return "\n".join(lines)
 
 
 def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     """run.json of a new run, with everything checked that the options ask for."""
-    scenarios = driver.choose(options.scenarios, driver.scenarios(layout.driver))
+    known = driver.scenarios(layout.driver)
+    scenarios = driver.choose(options.scenarios, known, options.trace is not None)
+    trace = None if options.trace is None else _trace(options.trace, layout)
     asked = options.scenario_parameters()
-    cells = [
-        {"scenario": scenario.name, "params": driver.parameters(scenario, options.iters, asked)}
+    cells: list[Json] = [
+        {
+            "scenario": scenario.name,
+            "params": driver.parameters(scenario, options.iters, asked, trace),
+        }
         for scenario in scenarios
     ]
+    programs: list[program.Known] = []
+    if options.programs is not None:
+        programs = program.choose(options.programs, program.load_table())
+    _check_pin(options.pin)
     if options.out is not None:  # a quick refusal; checked again when it is made
         storage.check_new(_folder(options, layout))
     chosen = choose(options.allocators, options.paths, load_table(), layout.root)
@@ -99,26 +121,150 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     for allocator in chosen:
         _check_in_effect(allocator, environment, layout)
     perf_path = perf.find()
-    arms = plan.arms_of(chosen, _baseline(options.baseline, chosen), layout.root)
+    baseline = _baseline(options.baseline, chosen)
+    arms = plan.arms_of(chosen, baseline, layout.root)
+    notes = _limit_floor(chosen, scenarios, cells, arms)
+    for known in programs:
+        cell, said = _program_cell(known, arms, environment, layout)
+        cells.append(cell)
+        notes += said
+    if not scenarios and all(cell["arms"] == [] for cell in cells):
+        raise UsageError(f"--programs: nothing can be run here: {'; '.join(notes)}")
+    uncounted = options.counters == "none" or not scenarios
+    counters = (
+        perf.off()
+        if uncounted
+        else perf.probe(perf_path, simulated=options.counters == "callgrind")
+    )
+    extra = _extra(options, counters, arms, environment, layout) if scenarios else {}
     return plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         argv=argv,
         seed=(
             secrets.randbelow(_MAX_PLAN_SEED) if options.plan_seed is None else options.plan_seed
         ),
-        baseline=arms[-1]["twin_of"],
+        baseline=baseline,
         arms=arms,
         cells=cells,
         trials=options.trials,
-        counters=perf.off() if options.counters == "none" else perf.probe(perf_path),
+        counters=counters,
+        extra=extra,
         timeout_s=options.timeout_s,
         facts=facts(layout, perf_path),
         environment=environment,
+        pin=options.pin,
+        notes=notes,
     )
 
 
+def _extra(
+    options: Options,
+    counters: Json,
+    arms: Sequence[Json],
+    environment: dict[str, str],
+    layout: Layout,
+) -> dict[str, list[str]]:
+    """Purposes of block 0, each with its arms; why one cannot be had goes into `counters`."""
+    labels = [arm["arm"] for arm in arms]
+    originals = [arm["arm"] for arm in arms if arm["twin_of"] is None]
+    extra: dict[str, list[str]] = {}
+    if any(event in perf.SYSCALL_EVENTS for event in counters["events"]):
+        extra["count"] = originals
+    if options.profile:
+        extra[profile.PURPOSE] = originals
+        problem = profile.problem(perf.find())
+        if problem:
+            _leave_out(extra, counters, profile.PURPOSE, f"--profile is left out: {problem}")
+    if options.counters == "callgrind":
+        extra[callgrind.PURPOSE] = labels  # A' too: equal counts show that they are exact
+        problem = callgrind.problem(layout, None, environment)
+        if problem:
+            why = f"--counters callgrind is left out: {problem}"
+            _leave_out(extra, counters, callgrind.PURPOSE, why)
+            return extra
+        for arm in arms:
+            problem = callgrind.problem(layout, arm["lib"], environment) if arm["lib"] else None
+            if problem:
+                extra[callgrind.PURPOSE] = [x for x in extra[callgrind.PURPOSE] if x != arm["arm"]]
+                if arm["twin_of"] is None:
+                    counters["notes"].append(f"{arm['arm']} is not counted by callgrind: {problem}")
+    return extra
+
+
+def _leave_out(extra: dict[str, list[str]], counters: Json, purpose: str, why: str) -> None:
+    del extra[purpose]
+    counters["unsupported"][purpose] = why
+    counters["notes"].append(why)
+
+
+def _check_pin(cpus: Sequence[int] | None) -> None:
+    usable = os.sched_getaffinity(0)
+    for cpu in cpus or ():
+        if cpu not in usable:
+            raise UsageError(
+                f"--pin {cpu}: must be of this process's CPUs: {','.join(map(str, sorted(usable)))}"
+            )
+
+
+def _limit_floor(
+    chosen: Sequence[Allocator],
+    scenarios: Sequence[driver.Scenario],
+    cells: Sequence[Json],
+    arms: Sequence[Json],
+) -> list[str]:
+    """Takes the floor out of the cells that it cannot serve; says which."""
+    floors = {allocator.name for allocator in chosen if allocator.floor}
+    if not floors:
+        return []
+    unfit = [scenario.name for scenario in scenarios if not scenario.floor_ok]
+    if len(unfit) == len(scenarios):
+        raise UsageError(
+            "--allocators floor: serves only scenarios that free the newest block first, none of"
+            " this run; leave it out"
+        )
+    for cell in cells:
+        if cell["scenario"] in unfit:
+            cell["arms"] = [arm["arm"] for arm in arms if arm["allocator"] not in floors]
+    if not unfit:
+        return []
+    return [f"floor is left out of {', '.join(unfit)}: it cannot serve blocks that outlive others"]
+
+
+def _program_cell(
+    known: program.Known, arms: Sequence[Json], environment: dict[str, str], layout: Layout
+) -> tuple[Json, list[str]]:
+    """The cell of a whole program, and what has to be said about it: what is left out and why."""
+    cell = program.cell(known, layout, {**BASE_ENVIRONMENT, **environment})
+    baseline = next(arm["twin_of"] for arm in arms if arm["twin_of"])
+    notes = []
+    labels = []
+    for arm in arms if cell["program"]["skipped"] is None else ():
+        if arm["floor"]:
+            continue
+        problem = program.not_in_effect(known, arm["lib"], layout)
+        if problem is None:
+            labels.append(arm["arm"])
+        elif arm["arm"] == baseline:
+            cell["program"]["skipped"] = f"{baseline} is not in effect: {problem}"
+        elif arm["twin_of"] is None:
+            notes.append(f"{known.name}: {arm['arm']} is left out, not in effect: {problem}")
+    if cell["program"]["skipped"] is not None:
+        labels = []
+        notes = [f"{known.name} is skipped: {cell['program']['skipped']}"]
+    cell["arms"] = labels
+    return cell, notes
+
+
+def _trace(name: str, layout: Layout) -> driver.Trace:
+    """The trace of --trace; named as libraries are, so that results do not tell where we are."""
+    file = Path(os.path.realpath(name))
+    return driver.read_trace(layout.build / "hkl-trace", file, preload_path(file, layout.root))
+
+
 def _baseline(asked: str | None, chosen: Sequence[Allocator]) -> str:
-    names = [allocator.name for allocator in chosen]
+    names = [allocator.name for allocator in chosen if not allocator.floor]
+    if not names:
+        raise UsageError("--allocators floor: shows what others cost; name one more")
     if asked is None:
         return "hakmem" if "hakmem" in names else names[0]
     if asked not in names:
@@ -137,7 +283,7 @@ def _folder(options: Options, layout: Layout) -> Path:
     """Absolute path of the new run's folder."""
     if options.out is not None:
         return Path(os.path.realpath(options.out))
-    names = "+".join(options.scenarios)
+    names = "+".join([*options.scenarios, *(["programs"] if options.programs is not None else [])])
     if len(names) > _LONGEST_NAME:
         names = f"{len(options.scenarios)}-scenarios"
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{names}"
@@ -154,6 +300,12 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
     option = f"--resume {folder}"
     files = [(arm["title"], arm["lib"], arm["sha256"]) for arm in run["arms"] if arm["lib"]]
     files.append(("the driver", str(layout.driver), run["tools"].get("driver_sha256")))
+    traces = {
+        cell["params"]["trace"]: cell["params"]
+        for cell in run["cells"]
+        if "trace" in cell["params"]
+    }
+    files += [("the trace", path, params["trace_sha256"]) for path, params in traces.items()]
     for title, path, recorded in files:
         try:
             now = sha256_of(layout.root / path)
@@ -166,22 +318,26 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
             )
     if run["counters"]["mode"] == "perf" and perf.find() is None:
         raise UsageError(f"{option}: this run counts with perf, which is not here any more")
+    for purpose, tool in _TOOLS.items():
+        planned = any(entry["purpose"] == purpose for entry in run["plan"])
+        if planned and shutil.which(tool) is None:
+            raise UsageError(f"{option}: this run needs {tool}, which is not here any more")
 
 
 def _execute(run: Json, folder: Path, layout: Layout) -> int:
     """Runs what is left of the plan; says how it went. Returns the exit status."""
     # A crash under test is a result; its core file would only be litter.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    perf_path = perf.find() if run["counters"]["mode"] == "perf" else None
+    profiled = any(entry["purpose"] == profile.PURPOSE for entry in run["plan"])
+    perf_path = perf.find() if run["counters"]["mode"] == "perf" or profiled else None
     with storage.Trials(folder) as trials, Interrupt() as interrupt:
         storage.point_latest(layout.results, folder)
         with Display(len(run["plan"]), len(trials.done)) as display:
-            for note in run["counters"]["notes"]:
+            for note in [*run["counters"]["notes"], *run.get("notes", [])]:
                 display.say(f"note: {note}")
             try:
-                finished = run_plan(
-                    run, trials, Bench(layout, folder, perf_path, interrupt), display
-                )
+                bench = Bench(layout, folder, perf_path, interrupt, callgrind.find())
+                finished = run_plan(run, trials, bench, display)
             except OSError as error:
                 raise UsageError(
                     f"{folder}: {error.strerror or error}; go on with ./run.sh --resume {folder}"

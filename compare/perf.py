@@ -44,8 +44,11 @@ def find() -> str | None:
     return shutil.which("perf")
 
 
-def probe(perf: str | None) -> dict[str, Any]:
-    """run.json's `counters`: each event tried by itself, since an unusable one aborts perf."""
+def probe(perf: str | None, simulated: bool = False) -> dict[str, Any]:
+    """run.json's `counters`: each event tried by itself, since an unusable one aborts perf.
+
+    `simulated`: callgrind is asked to stand in for hardware counters.
+    """
     everything = (*TIME_EVENTS, *SYSCALL_EVENTS)
     if perf is None:
         return {
@@ -64,7 +67,7 @@ def probe(perf: str | None) -> dict[str, Any]:
         "mode": "perf" if events else "none",
         "events": events,
         "unsupported": unsupported,
-        "notes": _notes(events, unsupported),
+        "notes": _notes(events, unsupported, simulated),
     }
 
 
@@ -101,7 +104,7 @@ def _first_reason(said: str) -> str:
     return one_line((after or lines or [""])[0])
 
 
-def _notes(events: Sequence[str], unsupported: dict[str, str]) -> list[str]:
+def _notes(events: Sequence[str], unsupported: dict[str, str], simulated: bool) -> list[str]:
     """What is missing and the remedy, one line for each group of events with one cause."""
     notes = []
     if not events:
@@ -110,22 +113,24 @@ def _notes(events: Sequence[str], unsupported: dict[str, str]) -> list[str]:
         return notes
     software = [event for event in TIME_EVENTS if event not in _HARDWARE and event in unsupported]
     if software:
-        notes.append(
-            f"not counted: {', '.join(software)} ({unsupported[software[0]]}):" f" {_PERMIT}"
-        )
+        reason = unsupported[software[0]]
+        notes.append(f"{', '.join(software)} cannot be counted ({reason}): {_PERMIT}")
     hardware = [event for event in _HARDWARE if event in unsupported]
-    if hardware:
+    if hardware and not simulated:
         remedy = (
             _PERMIT
             if unsupported[hardware[0]] == _USER_ONLY
-            else "most virtual machines have no hardware counters, use a machine that has"
+            else "most virtual machines have none; --counters callgrind counts instructions exactly"
         )
-        notes.append(f"not counted: {', '.join(hardware)} ({unsupported[hardware[0]]}): {remedy}")
+        notes.append(
+            f"hardware counters ({', '.join(hardware)}) cannot be read"
+            f" ({unsupported[hardware[0]]}): {remedy}"
+        )
     traced = [event for event in SYSCALL_EVENTS if event in unsupported]
     if traced:
         names = ", ".join(event.removeprefix(_TRACEPOINT) for event in traced)
         notes.append(
-            f"system calls not counted: {names} ({unsupported[traced[0]]}): run as root,"
+            f"system calls ({names}) cannot be counted ({unsupported[traced[0]]}): run as root,"
             " with tracefs mounted at /sys/kernel/tracing"
         )
     return notes

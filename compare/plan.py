@@ -3,7 +3,8 @@
 A block holds every arm of one cell once, and a second copy of the baseline (A'), in an order
 shuffled with the plan's seed; each process gets a random amount of padding in its environment. The
 blocks of all cells go in rotation, so that a drift of the machine hits all alike. Block 0 of each
-cell, where there is one, counts system calls, without A'; the others, from 1, are timed.
+scenario, where there is one, counts system calls, instructions, or where the time goes, each in
+processes of their own; the others, from 1, are timed.
 """
 
 import random
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compare import callgrind, driver, profile
 from compare.allocators import Allocator, preload_path
 
 MAX_PAD = 4095  # bytes
@@ -30,6 +32,7 @@ def arms_of(allocators: Sequence[Allocator], baseline: str, root: Path) -> list[
             "version": allocator.version,
             "sha256": allocator.sha256,
             "twin_of": None,
+            "floor": allocator.floor,
             "env": {},
         }
         for allocator in allocators
@@ -38,31 +41,51 @@ def arms_of(allocators: Sequence[Allocator], baseline: str, root: Path) -> list[
     return [*arms, {**original, "arm": baseline + TWIN_SUFFIX, "twin_of": baseline}]
 
 
-def blocks(arms: Sequence[Json], cells: int, trials: int, seed: int, count: bool) -> list[Json]:
+def blocks(
+    arms: Sequence[Json],
+    cells: Sequence[Json],
+    trials: int,
+    seed: int,
+    extra: Mapping[str, Sequence[str]],
+) -> list[Json]:
     """The plan's entries in the order in which they run.
 
-    `trials` is the number of timed blocks per cell; `count`: whether block 0 counts system calls.
+    `trials` is the number of timed blocks per cell; `extra`: purposes of block 0, which only
+    scenarios have, each with its arms.
     """
     chance = random.Random(seed)
     labels = [str(arm["arm"]) for arm in arms]
-    originals = [str(arm["arm"]) for arm in arms if arm["twin_of"] is None]
     entries: list[Json] = []
-    for block in range(0 if count else 1, trials + 1):
-        for cell in range(cells):
-            order = list(originals if block == 0 else labels)
-            chance.shuffle(order)
-            for place, label in enumerate(order):
-                entries.append(
-                    {
-                        "trial": len(entries),
-                        "purpose": "count" if block == 0 else "time",
-                        "block": block,
-                        "order": place,
-                        "cell": cell,
-                        "arm": label,
-                        "env_pad": chance.randint(0, MAX_PAD),
-                    }
-                )
+
+    def add(block: int, index: int, purpose: str, wanted: Sequence[str]) -> None:
+        cell = cells[index]
+        order = [label for label in wanted if label in cell.get("arms", labels)]
+        chance.shuffle(order)
+        exact = purpose == callgrind.PURPOSE
+        for place, label in enumerate(order):
+            entry: Json = {
+                "trial": len(entries),
+                "purpose": purpose,
+                "block": block,
+                "order": place,
+                "cell": index,
+                "arm": label,
+                # What does not vary from process to process is counted exactly.
+                "env_pad": 0 if exact else chance.randint(0, MAX_PAD),
+            }
+            if exact:
+                entry["iters"] = min(cell["params"]["iters"], callgrind.MAX_ITERS)
+            elif purpose == profile.PURPOSE:
+                wanted_iters = cell["params"]["iters"] * profile.TIMES_ITERS
+                entry["iters"] = min(wanted_iters, driver.MAX_ITERS)
+            entries.append(entry)
+
+    for index, cell in enumerate(cells):
+        for purpose, wanted in extra.items() if cell.get("program") is None else ():
+            add(0, index, purpose, wanted)
+    for block in range(1, trials + 1):
+        for index, cell in enumerate(cells):
+            add(block, index, "time" if cell.get("program") is None else "program", labels)
     return entries
 
 
@@ -76,12 +99,15 @@ def run_json(
     cells: Sequence[Json],
     trials: int,
     counters: Json,
+    extra: Mapping[str, Sequence[str]],
     timeout_s: float,
     facts: Json,
     environment: Mapping[str, str],
+    pin: Sequence[int] | None,
+    notes: Sequence[str],
 ) -> Json:
-    """The content of run.json; `facts` has the keys machine, tools and git."""
-    traced = any(event.startswith("syscalls:") for event in counters["events"])
+    """The content of run.json; `facts` has the keys machine, tools and git, `extra` is as in
+    blocks()."""
     return {
         "schema": "hkl-run-1",
         "created": created,
@@ -90,9 +116,11 @@ def run_json(
         "baseline": baseline,
         "arms": list(arms),
         "cells": list(cells),
-        "plan": blocks(arms, len(cells), trials, seed, count=traced),
+        "plan": blocks(arms, cells, trials, seed, extra),
         "counters": counters,
         "timeout_s": timeout_s,
         "environment": dict(environment),
+        "pin": None if pin is None else list(pin),
+        "notes": list(notes),
         **facts,
     }

@@ -1,9 +1,9 @@
-"""Proves that a preloaded library is in effect in the driver: that malloc and free are its own.
+"""Proves that a preloaded library is in effect in a program: that malloc and free are its own.
 
 The dynamic loader goes on without a library that it cannot preload, and says so on stderr only; a
 library without malloc changes nothing. Both would be measured as the C library under a false name.
 So the loader itself is asked, once before a run and per arm: it binds all symbols, reports the
-bindings and ends before any code of driver or allocator has run.
+bindings and ends before any code of program or allocator has run.
 """
 
 import os
@@ -20,13 +20,13 @@ _ASK_LOADER = {
     "LD_BIND_NOW": "1",
     "LD_DEBUG": "bindings",
 }
-_BINDING = re.compile(r"binding file .+ \[0\] to (.+) \[0\]: normal symbol `(malloc|free)'")
+_BINDING = re.compile(r"binding file (.+) \[0\] to (.+) \[0\]: normal symbol `(malloc|free)'")
 
 
 def problem(
-    driver: Path, root: Path, lib: str | None, environment: Mapping[str, str]
+    program: Path, root: Path, lib: str | None, environment: Mapping[str, str]
 ) -> str | None:
-    """Why `lib` (None: the C library) would not serve malloc and free in the driver; None: it does.
+    """Why `lib` (None: the C library) would not serve malloc and free in `program`; None: it does.
 
     `lib` is as LD_PRELOAD gets it, with `root` as working folder.
     """
@@ -35,7 +35,7 @@ def problem(
         env["LD_PRELOAD"] = lib
     try:
         done = subprocess.run(
-            [driver, "--list"],
+            [program],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -51,11 +51,19 @@ def problem(
     if refused:
         return refused[1]
     serving = {"malloc": set[str](), "free": set[str]()}
+    own = set()  # of the program itself
     for match in _BINDING.finditer(said):
-        serving[match[2]].add(os.path.realpath(root / match[1]))
+        user, file, symbol = (os.path.realpath(root / match[1]), match[2], match[3])
+        serving[symbol].add(os.path.realpath(root / file))
+        if user == os.path.realpath(program):
+            own.add(symbol)
     for symbol, files in serving.items():
+        if symbol in own:
+            # A program that takes malloc's address lends its own entry to others: they go through
+            # it to what the program itself is bound to.
+            files.discard(os.path.realpath(program))
         if not files:
-            return f"the dynamic loader reports no binding of {symbol} in {driver.name}"
+            return f"the dynamic loader reports no binding of {symbol} in {program.name}"
         if lib is None:
             strangers = [name for name in files if not Path(name).name.startswith("libc.so")]
             if strangers:

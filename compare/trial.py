@@ -6,10 +6,14 @@ neither us nor perf:
 
     perf stat ... -- env -i NAME=VALUE... LD_PRELOAD=lib hkl-driver ...
 
+Trials of other purposes stand between us and the driver in the same way: perf record, callgrind
+(inside of `env`, since it runs the driver itself). Whole programs are program.py's.
+
 The driver's record comes through a file of its own and is written last: no record, no result. perf
 exits with 0 when its child dies by a signal, but prints "<command>: <signal's name>": that is read.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -19,12 +23,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import driver, perf
+from compare import callgrind, driver, perf, profile, program
 from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.plan import Json
@@ -34,6 +38,8 @@ from compare.text import last_line, one_line
 # All that the driver's environment holds, beside what run.json adds.
 BASE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
+_LIBC = ctypes.CDLL(None)
+_ADDR_NO_RANDOMIZE = 0x0040000
 _ENV = shutil.which("env") or "/usr/bin/env"
 _SIGNAL_NAMES = {
     signal.strsignal(number): signal.Signals(number).name
@@ -73,6 +79,7 @@ class Bench:
     folder: Path
     perf: str | None
     interrupt: Interrupt
+    valgrind: str | None = None
 
 
 def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
@@ -82,13 +89,16 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
     """
     arm = next(arm for arm in run["arms"] if arm["arm"] == entry["arm"])
     cell = run["cells"][entry["cell"]]
+    whole_program = entry["purpose"] == program.PURPOSE
+    if "iters" in entry:
+        cell = {**cell, "params": {**cell["params"], "iters": entry["iters"]}}
     record: Json = {
         "schema": "hkl-trial-1",
         **{key: entry[key] for key in ("trial", "purpose", "block", "order", "arm", "env_pad")},
         "allocator": arm["allocator"],
         "lib": arm["lib"],
         "scenario": cell["scenario"],
-        "params": cell["params"],
+        "params": None if whole_program else cell["params"],
         "status": "ok",
         "error": None,
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -96,9 +106,10 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
         "perf": None,
         "syscalls": None,
     }
+    measure = _measure_program if whole_program else _measure
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
-        end, measured = _measure(run, entry, arm, cell, bench, Path(scratch))
+        end, measured = measure(run, entry, arm, cell, bench, Path(scratch))
     record["elapsed_s"] = round(time.monotonic() - begin, 6)
     measured_record = {**record, **measured}
     if end.status == "ok":
@@ -113,7 +124,8 @@ def _measure(
     run: Json, entry: Json, arm: Json, cell: Json, bench: Bench, scratch: Path
 ) -> tuple[_End, Json]:
     """Runs the process; returns how it ended and what it measured ({} unless 'ok')."""
-    record_path, said_path, counts_path = (scratch / name for name in ("record", "said", "counts"))
+    record_path, said_path, data_path = (scratch / name for name in ("record", "said", "data"))
+    purpose = entry["purpose"]
     events = _events(run, entry) if bench.perf else []
     line = driver.command(bench.layout.driver, cell["scenario"], cell["params"])
     timeline = None
@@ -125,16 +137,29 @@ def _measure(
     line += ["--record", str(record_fd)]
     fds = [record_fd]
     prefix: list[str] = []
-    if bench.perf and events:
+    if purpose == callgrind.PURPOSE:
+        line = [*callgrind.command(bench.valgrind or "valgrind", data_path), *line]
+    elif bench.perf and (events or purpose == profile.PURPOSE):
         control_read, control_write = os.pipe()
         ack_read, ack_write = os.pipe()
         fds += [control_read, control_write, ack_read, ack_write]
         line += ["--perf-control", f"{control_write},{ack_read}"]
-        prefix = perf.command(bench.perf, events, control_read, ack_write, str(counts_path))
-    environment = [f"{key}={value}" for key, value in _environment(run, entry, arm).items()]
+        if purpose == profile.PURPOSE:
+            prefix = profile.command(bench.perf, control_read, ack_write, data_path)
+        else:
+            prefix = perf.command(bench.perf, events, control_read, ack_write, str(data_path))
+    environment = environment_of(run, entry, arm)
+    if arm["lib"] is not None:
+        environment["LD_PRELOAD"] = arm["lib"]
+    settings = [f"{key}={value}" for key, value in environment.items()]
     try:
         end = _run_process(
-            [*prefix, _ENV, "-i", *environment, *line], fds, run["timeout_s"], bench, said_path
+            [*prefix, _ENV, "-i", *settings, *line],
+            run,
+            bench,
+            said_path,
+            fds=fds,
+            fixed_layout=purpose == callgrind.PURPOSE,
         )
     finally:
         for fd in fds:
@@ -147,24 +172,64 @@ def _measure(
         return _End("error", "the driver ended with status 0 but left no record"), {}
     if not isinstance(measured, dict):
         return _End("error", "the driver's record is not a JSON object"), {}
+    if isinstance(measured.get("params"), dict):  # what only the plan knows
+        measured["params"] = {**cell["params"], **measured["params"]}
     if measured.get("timeline_file") is not None:
         measured["timeline_file"] = timeline
-    if events:
-        counts = perf.parse(counts_path.read_text(encoding="utf-8", errors="replace"), events)
+    if purpose == callgrind.PURPOSE:
+        counted = callgrind.parse(data_path.read_text(encoding="utf-8", errors="replace"))
+        if counted is None:
+            return _End("error", "callgrind counted nothing"), {}
+        measured["callgrind"] = counted
+    elif purpose == profile.PURPOSE:
+        measured["profile"] = _keep_profile(entry, bench, data_path)
+    elif events:
+        counts = perf.parse(data_path.read_text(encoding="utf-8", errors="replace"), events)
         counts |= {
             event: {"unsupported": reason}
             for event, reason in run["counters"]["unsupported"].items()
-            if entry["purpose"] == "count" or event in perf.TIME_EVENTS
+            if event in perf.TIME_EVENTS or (purpose == "count" and event in perf.SYSCALL_EVENTS)
         }
         own, calls = perf.split(counts)
         measured["perf"] = own
-        measured["syscalls"] = calls if entry["purpose"] == "count" else None
+        measured["syscalls"] = calls if purpose == "count" else None
     return end, measured
+
+
+def _keep_profile(entry: Json, bench: Bench, data: Path) -> Json:
+    """Writes the folded stacks below the run's folder; the record's `profile`."""
+    stacks = profile.fold(bench.perf or "perf", data)
+    name = f"profiles/{entry['trial']}.folded"
+    (bench.folder / "profiles").mkdir(exist_ok=True)
+    lines = [f"{stack} {count}\n" for stack, count in sorted(stacks.items())]
+    (bench.folder / name).write_text("".join(lines), encoding="utf-8")
+    return {"file": name, "samples": stacks.total(), "hz": profile.HZ}
+
+
+def _measure_program(
+    run: Json, entry: Json, arm: Json, cell: Json, bench: Bench, scratch: Path
+) -> tuple[_End, Json]:
+    """Runs a whole program once under hyperfine; as _measure."""
+    work = scratch / "work"
+    work.mkdir()
+    kept = f"programs/{entry['trial']}.json"
+    (bench.folder / "programs").mkdir(exist_ok=True)
+    environment = environment_of(run, entry, arm)
+    line = program.command(
+        cell["program"], arm["lib"], bench.layout, scratch, bench.folder / kept, environment
+    )
+    end = _run_process(line, run, bench, scratch / "said", cwd=work)
+    if end.status == "timeout":
+        return end, {}
+    status, error, measured = program.outcome(cell["program"], scratch, bench.folder / kept)
+    if status == "ok":
+        return end, {"program": {**measured, "hyperfine": kept}}
+    return _End(status, error or end.error), {}
 
 
 def _events(run: Json, entry: Json) -> list[str]:
     """The events of this trial: system calls are traced in 'count' trials only."""
-    if run["counters"]["mode"] != "perf":
+    if run["counters"]["mode"] != "perf" or entry["purpose"] not in ("time", "count"):
         return []
     return [
         event
@@ -173,28 +238,49 @@ def _events(run: Json, entry: Json) -> list[str]:
     ]
 
 
-def _environment(run: Json, entry: Json, arm: Json) -> dict[str, str]:
-    """The driver's whole environment."""
+def environment_of(run: Json, entry: Json, arm: Json) -> dict[str, str]:
+    """The measured process's whole environment but for LD_PRELOAD."""
     environment = {**BASE_ENVIRONMENT, **run["environment"], **arm["env"]}
-    if arm["lib"] is not None:
-        environment["LD_PRELOAD"] = arm["lib"]
     return {**environment, "HKL_PAD": "x" * entry["env_pad"]}
 
 
+def _setting_up(cpus: Sequence[int] | None, fixed_layout: bool) -> Callable[[], None] | None:
+    """What the child does before exec: binds itself to `cpus`, ends address randomisation."""
+    if cpus is None and not fixed_layout:
+        return None
+
+    def set_up() -> None:
+        if cpus is not None:
+            os.sched_setaffinity(0, cpus)
+        if fixed_layout:  # some containers forbid it; counts then vary by a little
+            _LIBC.personality(_ADDR_NO_RANDOMIZE)
+
+    return set_up
+
+
 def _run_process(
-    command: Sequence[str], fds: Sequence[int], timeout_s: float, bench: Bench, said_path: Path
+    command: Sequence[str],
+    run: Json,
+    bench: Bench,
+    said_path: Path,
+    *,
+    fds: Sequence[int] = (),
+    cwd: Path | None = None,
+    fixed_layout: bool = False,
 ) -> _End:
     """Runs `command` in a process group of its own to its end, or to the time limit."""
+    timeout_s = run["timeout_s"]
     with said_path.open("wb") as said:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            cwd=bench.layout.root,
+            cwd=cwd or bench.layout.root,
             env=perf.ENVIRONMENT,
             pass_fds=fds,
             start_new_session=True,
+            preexec_fn=_setting_up(run.get("pin"), fixed_layout),
         )
     in_time = _wait(process.pid, timeout_s, bench.interrupt.fd)
     # The group still exists: its leader has not been reaped. Nothing of a trial may outlive it.

@@ -1,5 +1,9 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
-HARNESS_BIN := $(BUILD)/hkl-driver
+# Beside it: the floor (harness/floor/), what runs whole programs (harness/child/), and hkl-record.so and hkl-trace: the recorder
+# of allocation calls, and what packs and checks its traces.
+HARNESS_DRIVER := $(BUILD)/hkl-driver
+HARNESS_BIN := $(HARNESS_DRIVER) $(BUILD)/libfloor.so $(BUILD)/hkl-child
+RECORD_BIN  := $(BUILD)/hkl-record.so $(BUILD)/hkl-trace
 
 HARNESS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/*.c) $(wildcard scenarios/*.c))) \
                $(BUILD)/harness/gbench.o
@@ -22,7 +26,28 @@ $(BUILD)/harness/gbench.o: harness/gbench.cc
 	$(CXX) $(HARNESS_CXXFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # -z now: symbols are bound at start-up, not inside the cold window.
-$(HARNESS_BIN): $(HARNESS_OBJ)
+$(HARNESS_DRIVER): $(HARNESS_OBJ)
 	$(CXX) -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $^ -lbenchmark -ldl -o $@
 
--include $(HARNESS_OBJ:.o=.d)
+# malloc is defined here: the compiler must not make calls of it out of other code.
+$(BUILD)/libfloor.so: harness/floor/floor.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -fPIC -shared -fno-builtin -D_GNU_SOURCE -I. $(CWARN) $(CFLAGS) $(LDFLAGS) $< -o $@
+
+$(BUILD)/hkl-child: harness/child/main.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE -I. $(CWARN) $(CFLAGS) $(LDFLAGS) $< -o $@
+
+
+$(BUILD)/harness/record/recorder.o: HARNESS_CFLAGS += -fPIC -fvisibility=hidden -fno-builtin
+
+$(BUILD)/hkl-record.so: $(BUILD)/harness/record/recorder.o
+	$(CC) -shared -pthread -Wl,-soname,hkl-record.so -Wl,-z,relro,-z,now $(LDFLAGS) $^ -ldl -o $@
+
+TRACE_OBJ := $(patsubst %,$(BUILD)/%.o,harness/record/trace_tool harness/record/pack harness/json harness/arena \
+                                       scenarios/trace_reader)
+
+$(BUILD)/hkl-trace: $(TRACE_OBJ)
+	$(CC) -pie $(LDFLAGS) $^ -o $@
+
+-include $(HARNESS_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(BUILD)/harness/record/recorder.d

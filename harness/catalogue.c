@@ -74,6 +74,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_open(&json, NULL, '{');
         hkl_json_string(&json, "name", scenario->name);
         hkl_json_string(&json, "summary", scenario->summary);
+        hkl_json_bool(&json, "takes_trace", scenario->takes_trace);
         hkl_json_open(&json, "defaults", '{');
         hkl_json_unsigned(&json, "warmup", scenario->warmup);
         hkl_json_unsigned(&json, "size", scenario->defaults.size);
@@ -87,6 +88,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_unsigned(&json, "max_size", scenario->max_size);
         hkl_json_unsigned(&json, "max_threads", scenario->max_threads);
         hkl_json_close(&json, '}');
+        hkl_json_bool(&json, "floor_ok", scenario->floor_ok);
         hkl_json_close(&json, '}');
     }
     hkl_json_close(&json, ']');

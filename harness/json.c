@@ -80,6 +80,11 @@ void hkl_json_null(struct hkl_json *json, const char *key) {
     put_text(json, "null");
 }
 
+void hkl_json_bool(struct hkl_json *json, const char *key, bool value) {
+    begin_value(json, key);
+    put_text(json, value ? "true" : "false");
+}
+
 void hkl_json_unsigned(struct hkl_json *json, const char *key, uint64_t value) {
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, value);

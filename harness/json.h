@@ -20,6 +20,7 @@ void hkl_json_start(struct hkl_json *json, int fd);
 void hkl_json_open(struct hkl_json *json, const char *key, char bracket); /* '{' or '[' */
 void hkl_json_close(struct hkl_json *json, char bracket);                 /* '}' or ']' */
 void hkl_json_null(struct hkl_json *json, const char *key);
+void hkl_json_bool(struct hkl_json *json, const char *key, bool value);
 void hkl_json_unsigned(struct hkl_json *json, const char *key, uint64_t value);
 void hkl_json_signed(struct hkl_json *json, const char *key, int64_t value);
 void hkl_json_real(struct hkl_json *json, const char *key, double value); /* finite; 3 decimals */

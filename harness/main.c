@@ -1,6 +1,7 @@
 /* hkl-driver: measures one scenario in this process, under whatever allocator the process has, and
  * writes one JSON record. docs/parts.md has the contract. */
 #include "harness/arena.h"
+#include "harness/callgrind.h"
 #include "harness/catalogue.h"
 #include "harness/fail.h"
 #include "harness/gbench.h"
@@ -38,6 +39,7 @@ static void measure(const struct hkl_options *options) {
     run.warmup = options->warmup;
     run.total = options->warmup + options->iters;
     run.perf = options->perf;
+    run.callgrind = hkl_callgrind_present();
     const int timeline_fd = open_timeline(options->timeline, run.total);
     run.timeline = hkl_map(run.total * sizeof *run.timeline);
     if (!run.timeline)

@@ -4,6 +4,7 @@
 
 #include "harness/catalogue.h"
 #include "harness/fail.h"
+#include "scenarios/trace_reader.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +16,7 @@ const char hkl_options_help[] =
     "hkl-driver --list\n"
     "hkl-driver --scenario NAME --iters N [--warmup N] [--size BYTES[K|M|G]] [--seed N]\n"
     "           [--threads N] [--slots N] [--batch N] [--perf-control CTL_FD,ACK_FD]\n"
-    "           [--timeline FILE] [--record FD]\n"
+    "           [--timeline FILE] [--record FD] [--trace FILE]\n"
     "Runs warmup + iters iterations of one scenario and writes one JSON record.\n";
 
 enum {
@@ -37,6 +38,7 @@ enum option {
     PERF_CONTROL,
     TIMELINE,
     RECORD,
+    TRACE,
     OPTIONS
 };
 
@@ -44,7 +46,7 @@ static const char *const names[OPTIONS] = {
     [SCENARIO] = "--scenario", [ITERS] = "--iters",   [WARMUP] = "--warmup",
     [SIZE] = "--size",         [SEED] = "--seed",     [THREADS] = "--threads",
     [SLOTS] = "--slots",       [BATCH] = "--batch",   [PERF_CONTROL] = "--perf-control",
-    [TIMELINE] = "--timeline", [RECORD] = "--record",
+    [TIMELINE] = "--timeline", [RECORD] = "--record", [TRACE] = "--trace",
 };
 
 /* Reads decimal digits up to the first other character; false when there are none or too many. */
@@ -176,6 +178,33 @@ static const struct hkl_scenario *scenario_called(const char *name) {
     return scenario;
 }
 
+/* The trace that the scenario takes, checked; NULL when it takes none. */
+static const struct hkl_trace *trace_of(const char *file, const struct hkl_scenario *scenario) {
+    static struct hkl_trace trace;
+    struct hkl_trace_error error;
+    if (file && !scenario->takes_trace)
+        hkl_fail(HKL_EXIT_USAGE, "--trace '%s': scenario %s takes no trace; leave it out", file,
+                 scenario->name);
+    if (!scenario->takes_trace)
+        return NULL;
+    if (!file)
+        hkl_fail(HKL_EXIT_USAGE, "--trace: missing; scenario %s needs the file of a recording",
+                 scenario->name);
+    if (!hkl_trace_open(&trace, file, &error))
+        hkl_fail(HKL_EXIT_USAGE, "--trace '%s': %s", file, error.text);
+    return &trace;
+}
+
+/* A number that the trace decides: the user may repeat it, not change it. */
+static uint64_t number_of_trace(enum option option, const char *text, uint64_t number) {
+    const char *rest = text;
+    uint64_t value;
+    if (text && (!read_digits(&rest, &value) || *rest || value != number))
+        hkl_fail(HKL_EXIT_USAGE, "%s '%s': the trace has %" PRIu64 "; leave it out", names[option],
+                 text, number);
+    return number;
+}
+
 /* Sorts the arguments into texts[], one for each option. */
 static void collect(int argc, char **argv, const char *texts[OPTIONS]) {
     for (int i = 1; i < argc; i += 2) {
@@ -212,16 +241,20 @@ void hkl_options_parse(struct hkl_options *options, int argc, char **argv) {
 
     const struct hkl_scenario *scenario = scenario_called(texts[SCENARIO]);
     const struct hkl_params *defaults = &scenario->defaults;
+    const struct hkl_trace *trace = trace_of(texts[TRACE], scenario);
     options->scenario = scenario;
     options->iters = whole_number(ITERS, texts[ITERS], 1, MAX_ITERS);
     options->warmup = number_or(WARMUP, texts[WARMUP], scenario->warmup, 0, MAX_ITERS);
     options->params = (struct hkl_params){
         .size = size_of_blocks(texts[SIZE], scenario),
         .seed = number_or(SEED, texts[SEED], defaults->seed, 0, INT64_MAX),
-        .threads = (uint32_t)number_or(THREADS, texts[THREADS], defaults->threads, 1,
-                                       scenario->max_threads),
+        .threads = (uint32_t)(trace ? number_of_trace(THREADS, texts[THREADS], trace->threads)
+                                    : number_or(THREADS, texts[THREADS], defaults->threads, 1,
+                                                scenario->max_threads)),
         .slots = number_of_slots(texts[SLOTS], scenario),
-        .batch = number_or(BATCH, texts[BATCH], defaults->batch, 1, MAX_BATCH),
+        .batch = trace ? number_of_trace(BATCH, texts[BATCH], trace->calls + trace->live)
+                       : number_or(BATCH, texts[BATCH], defaults->batch, 1, MAX_BATCH),
+        .trace = trace,
     };
     options->perf = perf_descriptors(texts[PERF_CONTROL]);
     options->record_fd = record_descriptor(texts[RECORD]);

@@ -2,6 +2,7 @@
 #include "harness/record.h"
 
 #include "harness/json.h"
+#include "scenarios/trace_reader.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -36,6 +37,8 @@ static void write_params(struct hkl_json *json, const struct hkl_run *run) {
     hkl_json_unsigned(json, "threads", run->params.threads);
     hkl_json_unsigned(json, "slots", run->params.slots);
     hkl_json_unsigned(json, "batch", run->params.batch);
+    if (run->params.trace)
+        hkl_json_string(json, "trace", run->params.trace->file);
     hkl_json_close(json, '}');
 }
 

@@ -5,6 +5,7 @@
  * then the allocator's own statistics, then the reading of /proc, which disturbs most. */
 #include "harness/windows.h"
 
+#include "harness/callgrind.h"
 #include "harness/clock.h"
 #include "harness/fail.h"
 
@@ -33,6 +34,8 @@ static void open_window(struct hkl_run *run, enum hkl_window_id id) {
         run->disturbance = hkl_process_disturbance();
         hkl_allocator_stats_take(&run->stats, HKL_STATS_STEADY);
         hkl_perf_control_switch(&run->perf, true);
+        if (run->callgrind)
+            hkl_callgrind_forget();
     }
     run->windows[id].usage = hkl_process_usage();
 }
@@ -40,8 +43,11 @@ static void open_window(struct hkl_run *run, enum hkl_window_id id) {
 static void close_window(struct hkl_run *run, enum hkl_window_id id) {
     const struct hkl_usage usage = hkl_process_usage();
     run->windows[id].usage = hkl_usage_since(&usage, &run->windows[id].usage);
-    if (id == HKL_STEADY)
+    if (id == HKL_STEADY) {
+        if (run->callgrind)
+            hkl_callgrind_stop();
         hkl_perf_control_switch(&run->perf, false);
+    }
 }
 
 static int64_t since(int64_t later, int64_t earlier) {
@@ -66,9 +72,16 @@ uint64_t hkl_run_iteration(void *context) {
         begin_run(run);
     if (window->iters == 0)
         open_window(run, id);
+    if (run->callgrind && id != HKL_STEADY && window_of(run, run->next) == HKL_STEADY)
+        hkl_callgrind_simulate();
 
+    const bool counted = run->callgrind && id == HKL_STEADY;
     const uint64_t start = hkl_clock_ns();
+    if (counted)
+        hkl_callgrind_toggle();
     const uint64_t ops = run->scenario->iterate(run->state);
+    if (counted)
+        hkl_callgrind_toggle();
     const uint64_t ns = hkl_clock_ns() - start;
 
     run->timeline[iteration] = ns;

@@ -29,6 +29,7 @@ struct hkl_run {
     uint64_t warmup;
     uint64_t total; /* warmup + iters */
     struct hkl_perf_control perf;
+    bool callgrind; /* whether an enclosing callgrind is to be told what to count */
     uint64_t *timeline;
     struct hkl_allocator_stats stats;
 

@@ -10,6 +10,7 @@ HKL_SCENARIO(mir) = {
     .min_size = HKL_LARGE_BLOCK_MIN,
     .max_size = HKL_LARGE_BLOCK_MAX,
     .max_threads = 1,
+    .floor_ok = true,
     .setup = hkl_large_block_setup,
     .iterate = hkl_large_block_iterate,
     .teardown = hkl_large_block_teardown,

@@ -7,8 +7,11 @@
 #ifndef HKL_SCENARIO_H
 #define HKL_SCENARIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct hkl_trace;
 
 /* What the user may set, and what a scenario starts from. 0 in `size` means "the scenario's own
  * mix". */
@@ -18,6 +21,7 @@ struct hkl_params {
     uint32_t threads; /* worker threads, 1 or more */
     uint32_t slots;   /* working set: blocks that may live at once; 0 where it has no meaning */
     uint64_t batch;   /* operations per iteration */
+    const struct hkl_trace *trace; /* NULL unless the scenario takes one */
 };
 
 struct hkl_scenario {
@@ -28,6 +32,8 @@ struct hkl_scenario {
     uint64_t min_size; /* --size below this is refused; both 0: the scenario takes no --size */
     uint64_t max_size;
     uint32_t max_threads; /* --threads above this is refused; 1: single-threaded */
+    bool floor_ok; /* blocks are freed newest first, by one thread: harness/floor can serve it */
+    bool takes_trace; /* --trace must be given, and says threads and batch; else it is refused */
 
     /* Prepares a run. Returns the scenario's state, or NULL with errno set. Memory for the state
      * comes from hkl_map() (harness/arena.h), never from malloc: only the measured allocations

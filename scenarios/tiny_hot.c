@@ -70,6 +70,7 @@ HKL_SCENARIO(tiny_hot) = {
     .min_size = 1,
     .max_size = 64 << 10,
     .max_threads = 1,
+    .floor_ok = true,
     .setup = setup,
     .iterate = iterate,
     .teardown = teardown,

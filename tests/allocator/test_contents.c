@@ -98,6 +98,76 @@ static void calloc_gives_zeroes_in_what_a_bigger_block_left(void **state) {
     }
 }
 
+/* What was never used is zero already: calloc leaves its pages alone. */
+static void calloc_of_untouched_memory_is_zero_and_touches_nothing(void **state) {
+    (void)state;
+    static const size_t sizes[] = {40000, 100000, 700000, MIB, 3 * MIB, 96 * MIB};
+    for (size_t s = 0; s < COUNT_OF(sizes); s++) {
+        size_t count = 96 * MIB / sizes[s];
+        char **blocks = malloc(count * sizeof *blocks);
+        memset(blocks, 1, count * sizeof *blocks);
+        size_t before = resident_kib();
+        for (size_t i = 0; i < count; i++) {
+            blocks[i] = calloc(1, sizes[s]);
+            assert_non_null(blocks[i]);
+        }
+        /* Of middle blocks that come two at a time, one is cleared. 8 MiB are for metadata. */
+        size_t cleared = sizes[s] < 64 * KIB ? 60 * KIB : 0;
+        assert_in_range(resident_kib(), 0, before + cleared + 8 * KIB);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(is_zero(blocks[i], sizes[s]));
+            memset(blocks[i], 0xa5, sizes[s]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            free(blocks[i]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            blocks[i] = calloc(1, sizes[s]);
+            assert_true(is_zero(blocks[i], sizes[s]));
+        }
+        for (size_t i = 0; i < count; i++) {
+            free(blocks[i]);
+        }
+        free(blocks);
+    }
+}
+
+static void realloc_stays_in_place_while_half_of_the_block_is_used(void **state) {
+    (void)state;
+    for (size_t size = 16; size <= MIB; size += size / 5 / 16 * 16 + 16) {
+        char *block = malloc(size);
+        size_t usable = malloc_usable_size(block);
+        /* the address as a number: a block that realloc moved may not be named any more */
+        uintptr_t place = (uintptr_t)block;
+        static const unsigned percent[] = {100, 75, 90, 51, 100};
+        for (size_t i = 0; i < COUNT_OF(percent); i++) {
+            block = realloc(block, (usable * percent[i] + 99) / 100);
+            assert_int_equal((uintptr_t)block, place);
+            assert_int_equal(malloc_usable_size(block), usable);
+        }
+        /* far less needs a smaller block */
+        if (size >= 64) {
+            block = realloc(block, usable / 4);
+            assert_true(malloc_usable_size(block) < usable);
+        }
+        free(block);
+    }
+}
+
+static void a_large_block_shrinks_and_grows_back_in_place(void **state) {
+    (void)state;
+    char *block = malloc(64 * MIB);
+    uintptr_t place = (uintptr_t)block;
+    fill(block, 8 * MIB, 3);
+    block = realloc(block, 8 * MIB);
+    assert_int_equal((uintptr_t)block, place);
+    assert_in_range(malloc_usable_size(block), 8 * MIB, 9 * MIB);
+    block = realloc(block, 32 * MIB); /* into what it gave back */
+    assert_int_equal((uintptr_t)block, place);
+    assert_int_equal(first_difference(block, 8 * MIB, 3), 8 * MIB);
+    free(block);
+}
+
 /* Takes a block from size to size by realloc, checking at each step that the old contents are
  * there. */
 struct resized {
@@ -260,9 +330,13 @@ static void random_big_calls_match_the_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        /* the first, in fresh memory */
+        cmocka_unit_test(calloc_of_untouched_memory_is_zero_and_touches_nothing),
         cmocka_unit_test(blocks_of_every_size_are_aligned),
         cmocka_unit_test(calloc_gives_zeroes),
         cmocka_unit_test(calloc_gives_zeroes_in_what_a_bigger_block_left),
+        cmocka_unit_test(realloc_stays_in_place_while_half_of_the_block_is_used),
+        cmocka_unit_test(a_large_block_shrinks_and_grows_back_in_place),
         cmocka_unit_test(realloc_keeps_the_contents_through_every_class),
         cmocka_unit_test(realloc_keeps_the_contents_between_any_two_sizes),
         cmocka_unit_test(live_blocks_never_overlap),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from compare.allocators import Allocator, load_table, title_of
+from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
 from compare.plan import MAX_PAD, arms_of, blocks
 
@@ -26,8 +27,13 @@ def test_baseline_runs_twice_and_only_it() -> None:
     assert made[3]["allocator"] == "a"
 
 
+def cells(count: int) -> list[dict[str, Any]]:
+    return [{"scenario": f"s{i}", "params": {"iters": 100}} for i in range(count)]
+
+
 def test_every_block_holds_every_arm_once() -> None:
-    plan = blocks(arms("a", "b", "c"), cells=2, trials=7, seed=1, count=True)
+    extra = {"count": ["a", "b", "c"]}
+    plan = blocks(arms("a", "b", "c"), cells(2), trials=7, seed=1, extra=extra)
     assert [entry["trial"] for entry in plan] == list(range(len(plan)))
     for cell in range(2):
         for block in range(8):
@@ -40,14 +46,14 @@ def test_every_block_holds_every_arm_once() -> None:
 
 
 def test_blocks_of_all_cells_go_in_rotation() -> None:
-    plan = blocks(arms("a"), cells=3, trials=2, seed=1, count=False)
+    plan = blocks(arms("a"), cells(3), trials=2, seed=1, extra={})
     in_order = list(dict.fromkeys((entry["block"], entry["cell"]) for entry in plan))
     assert in_order == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
 
 
 def test_seed_decides_order_and_padding() -> None:
     def of(seed: int) -> list[dict[str, Any]]:
-        return blocks(arms("a", "b"), cells=1, trials=10, seed=seed, count=False)
+        return blocks(arms("a", "b"), cells(1), trials=10, seed=seed, extra={})
 
     assert of(5) == of(5)
     assert [entry["arm"] for entry in of(5)] != [entry["arm"] for entry in of(6)]
@@ -56,15 +62,42 @@ def test_seed_decides_order_and_padding() -> None:
 
 
 def test_order_is_not_always_the_same() -> None:
-    plan = blocks(arms("a", "b", "c"), cells=1, trials=50, seed=3, count=False)
+    plan = blocks(arms("a", "b", "c"), cells(1), trials=50, seed=3, extra={})
     first = [entry["arm"] for entry in plan if entry["order"] == 0]
     assert set(first) == {"a", "b", "c", "a@2"}
+
+
+def test_a_cell_runs_only_its_arms() -> None:
+    made = cells(2)
+    made[0]["arms"] = ["a", "a@2"]
+    extra = {"callgrind": ["a", "a@2", "b"]}
+    plan = blocks(arms("a", "b"), made, trials=3, seed=1, extra=extra)
+    assert {entry["arm"] for entry in plan if entry["cell"] == 0} == {"a", "a@2"}
+    assert {entry["arm"] for entry in plan if entry["cell"] == 1} == {"a", "a@2", "b"}
+
+
+def test_callgrind_runs_few_iterations_in_one_environment() -> None:
+    plan = blocks(arms("a", "b"), cells(1), trials=1, seed=1, extra={"callgrind": ["a", "b"]})
+    counted = [entry for entry in plan if entry["purpose"] == "callgrind"]
+    assert [(entry["env_pad"], entry["iters"], entry["block"]) for entry in counted] == [
+        (0, MAX_ITERS, 0),
+        (0, MAX_ITERS, 0),
+    ]
+
+
+def test_whole_programs_have_timed_blocks_only() -> None:
+    made = [{"scenario": "p", "params": {}, "program": {"title": "p"}}]
+    plan = blocks(arms("a"), made, trials=2, seed=1, extra={"count": ["a"], "profile": ["a"]})
+    assert {(entry["purpose"], entry["block"]) for entry in plan} == {
+        ("program", 1),
+        ("program", 2),
+    }
 
 
 def test_table_of_allocators_is_whole() -> None:
     table = load_table()
     assert table.default == ("hakmem", "system", "mimalloc", "jemalloc")
-    assert "tcmalloc" in table.known
+    assert {"tcmalloc", "tbb", "scudo", "floor"} <= set(table.known)
 
 
 def test_damaged_table_is_refused(tmp_path: Path) -> None:
@@ -83,6 +116,7 @@ def test_damaged_table_is_refused(tmp_path: Path) -> None:
         ("glibc 2.36", "glibc 2.36"),
         ("0.1.0+c3e86db-dirty", "x 0.1.0+c3e86db-dirty"),
         ("sha256 0123456789ab", "x"),
+        ("2865bd8-dirty", "x"),
         ("unknown", "x unknown"),
     ],
 )

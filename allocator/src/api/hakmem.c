@@ -55,8 +55,11 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    return size > HKM_MIDDLE_MAX ? hkm_large_alloc(size, 1, &zero)
-                                 : class_alloc_slow(hkm_class_of(size), &zero);
+    if (size > HKM_MIDDLE_MAX) {
+        /* reached by a jump from malloc, so that this is where malloc returns to: the call site */
+        return hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero);
+    }
+    return class_alloc_slow(hkm_class_of(size), &zero);
 }
 
 /* Pops a block of the class; NULL when the bin is empty. */
@@ -129,7 +132,7 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
     }
     void **const top =
         heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) != 0) {
+    if (!hkm_bin_may_end(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
@@ -145,7 +148,7 @@ static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(((uintptr_t)top & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0)) {
+    if (hkm_unlikely(hkm_bin_may_end(top))) {
         free_slow(block, state);
         return;
     }
@@ -210,7 +213,7 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
             block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
         }
     } else if (hkm_start()) {
-        block = hkm_large_alloc(bytes, 1, &zero);
+        block = hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
     return block == NULL || zero ? block : memset(block, 0, bytes);
 }
@@ -274,7 +277,7 @@ static void *alloc_aligned(size_t alignment, size_t size) {
         return hak_malloc(hkm_classes[cls].size);
     }
     bool zero;
-    return hkm_large_alloc(size == 0 ? 1 : size, alignment, &zero);
+    return hkm_large_alloc(size == 0 ? 1 : size, alignment, 0, &zero);
 }
 
 static bool is_power_of_two(size_t n) {

@@ -41,6 +41,10 @@
     X(LARGE_ALLOC, "large.alloc", COUNTER)                                                         \
     X(LARGE_FREE, "large.free", COUNTER)                                                           \
     X(LARGE_BYTES, "large.live_bytes", GAUGE)                                                      \
+    X(BIG_HIT, "big.hit", COUNTER)                                                                 \
+    X(BIG_MISS, "big.miss", COUNTER)                                                               \
+    X(BIG_PUT, "big.put", COUNTER)                                                                 \
+    X(BIG_BYTES, "big.cached_bytes", GAUGE)                                                        \
     X(WHALE_HIT, "whale.hit", COUNTER)                                                             \
     X(WHALE_MISS, "whale.miss", COUNTER)                                                           \
     X(WHALE_PUT, "whale.put", COUNTER)                                                             \

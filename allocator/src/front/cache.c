@@ -8,7 +8,6 @@
 #include "superslab/arena.h"
 
 #define FIRST_CAPACITY 8u
-#define LAST_SLOT      (HKM_BIN_SLOTS - 1)
 
 /* What the bin is about to hold. A bin that is both emptied and filled doubles from a small start,
  * and keeps half of its blocks, or of its room, for what comes next. One that only goes one way
@@ -31,7 +30,7 @@ static struct plan plan(struct hkm_warm *warm, unsigned cls, bool refill) {
 
 /* Slot of the bin's NULL, for a capacity. */
 static void **bottom_of(struct hkm_heap *heap, unsigned cls, unsigned capacity) {
-    return &heap->slots[cls][LAST_SLOT - capacity];
+    return &heap->slots[hkm_classes[cls].last_slot - capacity];
 }
 
 void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
@@ -40,7 +39,7 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
         return NULL;
     }
     const struct plan next = plan(&heap->warm[cls], cls, true);
-    void *blocks[HKM_BIN_SLOTS];
+    void *blocks[HKM_BIN_MOST];
     size_t n = hkm_slab_take(slab, blocks, next.blocks, zero);
     for (slab = slab->next; slab != NULL && n < next.blocks; slab = slab->next) {
         bool other;
@@ -71,21 +70,22 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
     while (n > 0) {
         struct hkm_slab *slab = slab_of_block(blocks[0], cls);
         const char *const base = slab->base;
-        const uintptr_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
+        const uint64_t inverse = slab->inverse;
+        const uint64_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
         const unsigned word = hkm_block_index(slab, blocks[0]) / 64;
         uint64_t mask = 0;
         unsigned given = 0;
         size_t left = 0;
+        /* no branch in here: which blocks lie together is anybody's guess */
         for (size_t i = 0; i < n; i++) {
-            if ((uintptr_t)blocks[i] - (uintptr_t)base < span) {
-                const unsigned index = hkm_block_index(slab, blocks[i]);
-                if (index / 64 == word) {
-                    mask |= UINT64_C(1) << (index % 64);
-                    given++;
-                    continue;
-                }
-            }
-            blocks[left++] = blocks[i];
+            void *const block = blocks[i];
+            const uint64_t offset = (uintptr_t)block - (uintptr_t)base;
+            const uint64_t index = (offset * inverse) >> 42; /* nonsense beyond the slab */
+            const bool here = (offset < span) & (index / 64 == word);
+            mask |= (uint64_t)here << (index % 64);
+            given += here;
+            blocks[left] = block;
+            left += !here;
         }
         n = left;
         hkm_warm_give(heap, slab, word, mask, given);
@@ -95,6 +95,10 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     struct hkm_warm *warm = &heap->warm[cls];
     const unsigned before = warm->capacity;
+    if (before != 0 && heap->top[cls] != bottom_of(heap, cls, 0)) {
+        *++heap->top[cls] = block; /* only a step on the way to the bin's end */
+        return;
+    }
     const struct plan next = plan(warm, cls, false);
     void **bottom = bottom_of(heap, cls, next.capacity);
     warm->capacity = (uint8_t)next.capacity;
@@ -108,7 +112,7 @@ void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     } else {
         /* the older ones go: what was freed last is in the processor's caches and comes back first
          */
-        void *blocks[HKM_BIN_SLOTS];
+        void *blocks[HKM_BIN_MOST];
         memcpy(blocks, bottom + 1, next.blocks * sizeof *blocks);
         memmove(bottom + 1, bottom + 1 + next.blocks, (before - next.blocks) * sizeof *bottom);
         heap->top[cls] = bottom + (before - next.blocks);
@@ -136,7 +140,7 @@ void hkm_cache_release(struct hkm_heap *heap, bool keep_small) {
             give_back(heap, cls, bottom + 1, (size_t)(heap->top[cls] - bottom));
             warm->capacity = 0;
             warm->filled_last = false;
-            heap->top[cls] = &hkm_no_bin[LAST_SLOT];
+            heap->top[cls] = &hkm_no_bin[HKM_BIN_STEP - 1];
         }
         hkm_warm_release(heap, cls);
     }

@@ -13,7 +13,8 @@
  * there is no memory. The block is not yet marked as the program's. *zero says whether it is known
  * to read as zero. */
 void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero);
-/* Makes room in a bin that is full or not set up, then puts the block in. Its state is already 0.
+/* Makes room in a bin that looks full or is not set up, then puts the block in. Its state is
+ * already 0.
  */
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block);
 /* Gives one block straight back to its slab; for threads without a heap. Its state is already 0. */

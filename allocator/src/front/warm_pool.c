@@ -101,7 +101,7 @@ void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, 
         heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
     uint64_t control, twice;
     const enum hkm_given given = hkm_slab_give(slab, word, mask, &control, &twice);
-    if (hkm_unlikely(twice != 0)) {
+    for (; hkm_unlikely(twice != 0); twice &= twice - 1) {
         const unsigned index = word * 64 + (unsigned)__builtin_ctzll(twice);
         hkm_misuse("free", slab->base + (size_t)index * slab->block_size,
                    "double free by two threads");

@@ -1,7 +1,7 @@
 /*
- * See large.h. A freed block goes, pages and all, into the whale cache; what the whale cache evicts
- * gives its pages back and goes into the region cache, where its address range is found again; what
- * that evicts is unmapped.
+ * See large.h. A freed block goes, pages and all, into the BigCache or the whale cache; what the
+ * whale cache evicts gives its pages back and goes into the region cache, where its address range
+ * is found again.
  */
 #include "large/large.h"
 
@@ -12,124 +12,121 @@
 #include "debug/counters.h"
 #include "debug/misuse.h"
 #include "debug/timing.h"
+#include "large/big_cache.h"
 #include "large/demand.h"
 #include "large/range_set.h"
+#include "large/region_cache.h"
+#include "large/whale_cache.h"
 #include "os/sys.h"
 #include "policy/settings.h"
+#include "policy/strategy.h"
 
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hkm_range_set whales = {.state = HKM_RANGE_WHALE};
-static struct hkm_range_set regions = {.state = HKM_RANGE_REGION};
 static struct hkm_demand demand;
 /* The time of the present operation: read once for each, under the lock. */
 static uint64_t now_ns;
 
-/* Pages are given back in whole huge pages, so that none is broken up without need. */
-#define HUGE_PAGE ((size_t)2 << 20)
-
-/* A cached range may serve a smaller request whole when this little would be wasted: it saves a
- * fragment. */
-static bool worth_splitting(size_t size, size_t needed) {
-    const size_t rest = size - needed;
-    return rest >= needed / 16 || rest >= (256u << 10);
-}
-
 static void gauges(void) {
     atomic_store_explicit(&hkm_counters[HKM_LARGE_BYTES], demand.live, memory_order_relaxed);
-    atomic_store_explicit(&hkm_counters[HKM_WHALE_BYTES], whales.bytes, memory_order_relaxed);
-    atomic_store_explicit(&hkm_counters[HKM_REGION_BYTES], regions.bytes, memory_order_relaxed);
+    atomic_store_explicit(&hkm_counters[HKM_WHALE_BYTES], hkm_whale_bytes(), memory_order_relaxed);
+    atomic_store_explicit(&hkm_counters[HKM_REGION_BYTES], hkm_region_bytes(),
+                          memory_order_relaxed);
 }
 
-static void region_put(struct hkm_range *range) {
-    hkm_count(HKM_REGION_PUT, 1);
-    hkm_range_set_put(&regions, range, now_ns);
-    while (regions.oldest != NULL && (regions.bytes > hkm_settings.region_max_bytes ||
-                                      regions.count > hkm_settings.region_max_count)) {
-        struct hkm_range *old = regions.oldest;
-        if (!hkm_sys_munmap(old->base, old->size)) {
-            break; /* a hole would be one mapping too many for the kernel: kept for the next request
-                    */
-        }
-        hkm_range_set_remove(&regions, old);
-        hkm_range_delete(old);
-        hkm_count(HKM_REGION_UNMAP, 1);
-    }
-}
-
-/* Moves a range from the whale cache to the region cache, at most `bytes` of it. */
-static void evict(struct hkm_range *range, size_t bytes) {
-    hkm_range_set_remove(&whales, range);
-    if (range->size > bytes) {
-        struct hkm_range *kept = hkm_range_split(range, bytes);
-        if (kept != NULL) {
-            hkm_range_set_put(&whales, kept, range->freed_ns);
-        }
-    }
-    if (!hkm_sys_madvise_dontneed(range->base, range->size)) {
-        memset(range->base, 0,
-               range->size); /* locked pages stay: a region still has to read as zero */
-    }
-    hkm_count(HKM_WHALE_EVICT, 1);
-    region_put(range);
-}
-
-/* Evicts what is past its time, and the oldest above the whale cache's limit: the setting, and what
- * was live at the recent peak. */
-static void whale_evict(void) {
-    const size_t limit =
-        hkm_settings.whale_max_bytes + (hkm_settings.whale_learn ? hkm_demand_slack(&demand) : 0);
-    while (whales.oldest != NULL && now_ns - whales.oldest->freed_ns >= hkm_settings.lru_ttl_ns) {
-        evict(whales.oldest, SIZE_MAX);
-    }
-    while (whales.oldest != NULL && whales.bytes > limit) {
-        evict(whales.oldest, (whales.bytes - limit + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
-    }
-}
-
-/* Gives the bytes of a taken range beyond `size` back to the set that it came from. */
-static void trim(struct hkm_range_set *from, struct hkm_range *range, size_t size) {
-    if (range->size > size) {
-        struct hkm_range *rest = hkm_range_split(range, size);
-        if (rest != NULL) {
-            hkm_range_set_put(from, rest, now_ns);
-        }
-    }
-}
-
-/* A range of at least `size` bytes whose base is a multiple of `alignment`, in no set; *from is
- * where it came from. */
-static struct hkm_range *take(size_t size, size_t alignment, struct hkm_range_set **from) {
-    const size_t needed = size + (alignment > HKM_PAGE ? alignment - HKM_PAGE : 0);
-    struct hkm_range *range = hkm_range_set_find(&whales, needed);
-    *from = &whales;
-    if (range != NULL) {
-        hkm_count(HKM_WHALE_HIT, 1);
-    } else {
-        hkm_count(HKM_WHALE_MISS, 1);
-        range = hkm_range_set_find(&regions, needed);
-        *from = &regions;
-        if (range != NULL) {
-            hkm_count(HKM_REGION_HIT, 1);
-        }
-    }
-    if (range != NULL) {
-        hkm_range_set_remove(*from, range);
-    } else {
-        char *base = hkm_sys_mmap(needed);
-        if (base == NULL) {
-            return NULL;
-        }
-        range = hkm_range_new(base, needed); /* its pages are fresh, like a region's */
+/* Purges what is due, one range at a time, outside the lock: a range in no set is nobody else's. */
+static void purge(void) {
+    for (;;) {
+        hkm_large_lock();
+        struct hkm_range *range = hkm_whale_next_purge();
+        const enum hkm_purge kind = hkm_strategy.purge;
+        hkm_large_unlock();
         if (range == NULL) {
-            hkm_sys_munmap(base, needed);
-            return NULL;
+            return;
         }
+        bool gone = false;
+        range->zero = false;
+        if (kind == HKM_PURGE_MUNMAP) {
+            gone = hkm_sys_munmap(range->base, range->size);
+        } else if (kind == HKM_PURGE_FREE) {
+            hkm_sys_madvise_free(range->base, range->size);
+        } else if (kind == HKM_PURGE_DONTNEED) {
+            range->zero = hkm_sys_madvise_dontneed(range->base, range->size);
+        }
+        hkm_large_lock();
+        if (gone) {
+            hkm_range_delete(range);
+        } else {
+            hkm_count(HKM_REGION_PUT, 1);
+            hkm_region_put(range, now_ns);
+        }
+        gauges();
+        hkm_large_unlock();
     }
+}
+
+/* A rest this large is worth a range of its own; a smaller one is left with the block. */
+static bool worth_splitting(size_t size, size_t needed) {
+    const size_t rest = size - needed;
+    return !hkm_settings.whale_ring && (rest >= needed / 16 || rest >= (256u << 10));
+}
+
+/* Puts a part that was cut off a taken range where it came from. */
+static void put_rest(struct hkm_range *rest, bool with_pages, bool zero) {
+    if (rest == NULL) {
+        return; /* no memory to cut it off: it stays with the block */
+    }
+    rest->zero = zero;
+    if (with_pages) {
+        hkm_whale_put_rest(rest, now_ns);
+    } else {
+        hkm_region_put(rest, now_ns);
+    }
+}
+
+static struct hkm_range *map_fresh(size_t size) {
+    char *base = hkm_sys_mmap(size);
+    if (base == NULL) {
+        return NULL;
+    }
+    struct hkm_range *range = hkm_range_new(base, size);
+    if (range == NULL) {
+        hkm_sys_munmap(base, size);
+        return NULL;
+    }
+    range->zero = true;
+    if (hkm_settings.thp) {
+        hkm_sys_madvise_hugepage(base, size);
+    }
+    return range;
+}
+
+/* A range of at least `size` bytes, at a multiple of `alignment`, in no set. */
+static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
+    const size_t needed = size + (alignment > HKM_PAGE ? alignment - HKM_PAGE : 0);
+    struct hkm_range *range = hkm_whale_get(needed, site);
+    const bool with_pages = range != NULL;
+    if (range == NULL) {
+        range = hkm_region_get(needed);
+    }
+    if (range == NULL) {
+        range = map_fresh(needed);
+    }
+    if (range == NULL) {
+        return NULL;
+    }
+    const bool zero = range->zero;
     const size_t lead = (size_t)(-(uintptr_t)range->base & (alignment - 1));
     if (lead > 0) {
         struct hkm_range *aligned = hkm_range_split(range, lead);
-        hkm_range_set_put(*from, range, now_ns);
+        put_rest(range, with_pages, zero);
         range = aligned;
+    }
+    if (range != NULL && range->size > size && worth_splitting(range->size, size)) {
+        put_rest(hkm_range_split(range, size), with_pages, zero);
+    }
+    if (range != NULL) {
+        range->zero = zero;
+        range->site = site;
     }
     return range;
 }
@@ -138,8 +135,25 @@ static size_t page_ceil(size_t size) {
     return (size + HKM_PAGE - 1) & ~(size_t)(HKM_PAGE - 1);
 }
 
-void *hkm_large_alloc(size_t size, size_t alignment, bool *zero) {
-    struct hkm_range_set *from;
+/* Lets go of what nobody has used for HAKMEM_SUPERSLAB_TTL_SEC. */
+static uint64_t next_tick_ns;
+static void tick(void) {
+    const uint64_t since = now_ns > hkm_settings.lru_ttl_ns ? now_ns - hkm_settings.lru_ttl_ns : 0;
+    const size_t slack = hkm_demand_slack(&demand);
+    next_tick_ns = now_ns + hkm_settings.lru_ttl_ns / 4;
+    for (struct hkm_range *old = hkm_big_expire(since); old != NULL; old = hkm_big_expire(since)) {
+        hkm_whale_put(old, slack, old->freed_ns);
+    }
+    hkm_whale_tick(slack, since, now_ns, true);
+}
+
+static void tick_if_due(void) {
+    if (now_ns >= next_tick_ns) {
+        tick();
+    }
+}
+
+void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero) {
     if (size > PTRDIFF_MAX - HKM_PAGE || alignment > PTRDIFF_MAX - HKM_PAGE - size) {
         errno = ENOMEM;
         return NULL;
@@ -147,17 +161,22 @@ void *hkm_large_alloc(size_t size, size_t alignment, bool *zero) {
     size = page_ceil(size);
     hkm_large_lock();
     HKM_TIMED_BEGIN;
-    struct hkm_range *range = take(size, alignment, &from);
+    struct hkm_range *range = NULL;
+    if (hkm_settings.big_cache && size < hkm_strategy.threshold && alignment <= HKM_PAGE) {
+        size = hkm_big_round(size);
+        range = hkm_big_get(size, site);
+    }
+    if (range == NULL) {
+        range = take(size, alignment, site);
+    }
     HKM_TIMED_END(WHALE_GET);
     if (range == NULL) {
         hkm_large_unlock();
         errno = ENOMEM;
         return NULL;
     }
-    if (worth_splitting(range->size, size)) {
-        trim(from, range, size);
-    }
-    *zero = from == &regions;
+    range->live = true;
+    *zero = range->zero;
     hkm_count(HKM_LARGE_ALLOC, 1);
     hkm_demand_change(&demand, range->size, now_ns);
     gauges();
@@ -168,7 +187,7 @@ void *hkm_large_alloc(size_t size, size_t alignment, bool *zero) {
 
 static struct hkm_range *live_at(const void *block) {
     struct hkm_range *range = hkm_range_at(block);
-    return range != NULL && range->state == HKM_RANGE_LIVE ? range : NULL;
+    return range != NULL && range->live ? range : NULL;
 }
 
 void hkm_large_free(void *block, const char *function) {
@@ -178,22 +197,29 @@ void hkm_large_free(void *block, const char *function) {
         const struct hkm_range *around = hkm_range_around(block);
         const char *what = "not a pointer that hakmem gave out";
         if (around != NULL) {
-            what = around->state != HKM_RANGE_LIVE ? "double free of a large block"
-                                                   : "points into the middle of a large block";
+            what = !around->live ? "double free of a large block"
+                                 : "points into the middle of a large block";
         }
         hkm_large_unlock();
         hkm_misuse(function, block, what);
         return;
     }
-    hkm_count(HKM_LARGE_FREE, 1);
     HKM_TIMED_BEGIN;
-    hkm_count(HKM_WHALE_PUT, 1);
+    hkm_count(HKM_LARGE_FREE, 1);
     hkm_demand_change(&demand, -range->size, now_ns);
-    hkm_range_set_put(&whales, range, now_ns);
-    whale_evict();
+    range->live = false;
+    if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
+        !hkm_big_put(range, now_ns)) {
+        hkm_whale_put(range, hkm_demand_slack(&demand), now_ns);
+        tick_if_due();
+    }
     HKM_TIMED_END(WHALE_PUT);
     gauges();
+    const bool due = hkm_whale_purge_is_due();
     hkm_large_unlock();
+    if (due) {
+        purge();
+    }
 }
 
 size_t hkm_large_size(const void *block) {
@@ -207,13 +233,16 @@ size_t hkm_large_size(const void *block) {
 /* Grows a live range into the free range behind it, where that is large enough. */
 static bool grow_in_place(struct hkm_range *range, size_t size) {
     struct hkm_range *next = hkm_range_at(range->base + range->size);
-    if (next == NULL || next->state == HKM_RANGE_LIVE || range->size + next->size < size) {
+    if (next == NULL || next->set == NULL || range->size + next->size < size) {
         return false;
     }
-    struct hkm_range_set *set = next->state == HKM_RANGE_WHALE ? &whales : &regions;
+    const bool with_pages = !hkm_region_holds(next);
+    const bool zero = next->zero;
     const size_t missing = size - range->size;
-    hkm_range_set_remove(set, next);
-    trim(set, next, missing);
+    hkm_range_set_remove(next->set, next);
+    if (next->size > missing) {
+        put_rest(hkm_range_split(next, missing), with_pages, zero);
+    }
     const size_t grown = range->size + next->size;
     hkm_range_delete(next);
     hkm_range_move(range, range->base, grown);
@@ -231,9 +260,9 @@ void *hkm_large_resize(void *block, size_t size) {
     if (range != NULL) {
         const size_t before = range->size;
         if (size <= before) {
-            if (worth_splitting(before, size)) {
-                trim(&whales, range,
-                     size); /* over its limit at most until the next block is freed */
+            if (before > size && worth_splitting(before, size)) {
+                /* the whale cache is over its limit until the next block is freed, at most */
+                put_rest(hkm_range_split(range, size), true, false);
             }
             result = block;
         } else if (grow_in_place(range, size)) {
@@ -254,9 +283,13 @@ void *hkm_large_resize(void *block, size_t size) {
 void hkm_large_tick(void) {
     hkm_large_lock();
     hkm_demand_change(&demand, 0, now_ns);
-    whale_evict();
+    tick();
     gauges();
+    const bool due = hkm_whale_purge_is_due();
     hkm_large_unlock();
+    if (due) {
+        purge();
+    }
 }
 
 void hkm_large_lock(void) {

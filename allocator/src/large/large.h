@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* A block of `size` bytes aligned to `alignment`, a power of two. *zero says whether it is known to
- * read as zero. NULL with errno ENOMEM when there is no memory. */
-void *hkm_large_alloc(size_t size, size_t alignment, bool *zero);
+/* A block of `size` bytes aligned to `alignment`, a power of two, for the call site with this
+ * return address (0: unknown). *zero says whether it is known to read as zero. NULL with errno
+ * ENOMEM when there is no memory. */
+void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero);
 /* Frees a large block; anything else is misuse, reported for `function`. */
 void hkm_large_free(void *block, const char *function);
 /* Bytes of a live large block; 0 when the pointer is not one. */

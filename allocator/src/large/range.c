@@ -55,7 +55,7 @@ struct hkm_range *hkm_range_new(char *base, size_t size) {
     }
     struct hkm_range *range = unused;
     unused = range->same_start;
-    *range = (struct hkm_range){.base = base, .size = size, .state = HKM_RANGE_LIVE};
+    *range = (struct hkm_range){.base = base, .size = size};
     index_add(range);
     return range;
 }

@@ -1,6 +1,6 @@
 /*
  * Ranges: what the large path knows of its address space. Every mapping of it is tiled by ranges; a
- * range is a live block, or free in one of the two sets (whale cache, region cache). All under the
+ * range is a live block, or free in one of the sets (large.c). All under the
  * large path's lock (large.c).
  */
 #ifndef HKM_LARGE_RANGE_H
@@ -10,17 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum hkm_range_state {
-    HKM_RANGE_LIVE,   /* in no set: the program's, or on its way */
-    HKM_RANGE_WHALE,  /* free, with its pages: in the whale cache */
-    HKM_RANGE_REGION, /* free, without pages: in the region cache; reads as zero */
-};
+struct hkm_range_set;
 
 struct hkm_range {
     char *base;
-    size_t size; /* bytes, whole pages */
-    enum hkm_range_state state;
+    size_t size;                             /* bytes, whole pages */
+    struct hkm_range_set *set;               /* of free ranges; NULL: in none */
+    bool live;                               /* the program's */
+    uintptr_t site;                          /* call site that got it last; 0: unknown */
     uint64_t freed_ns;                       /* in a set: when it was put there */
+    bool zero;                               /* in a set: it is known to read as zero */
     struct hkm_range *same_start, *same_end; /* chains of the two indexes */
     struct hkm_range *bin_next, *bin_prev;   /* in a set: of about the same size */
     struct hkm_range *newer, *older;         /* in a set: by age */

@@ -16,7 +16,7 @@ static unsigned bin_of(size_t size) {
 
 static void insert(struct hkm_range_set *set, struct hkm_range *range) {
     const unsigned bin = bin_of(range->size);
-    range->state = set->state;
+    range->set = set;
     range->bin_prev = NULL;
     range->bin_next = set->bin[bin];
     if (set->bin[bin] != NULL) {
@@ -43,7 +43,7 @@ void hkm_range_set_remove(struct hkm_range_set *set, struct hkm_range *range) {
     }
     *(range->newer != NULL ? &range->newer->older : &set->newest) = range->older;
     *(range->older != NULL ? &range->older->newer : &set->oldest) = range->newer;
-    range->state = HKM_RANGE_LIVE;
+    range->set = NULL;
     set->bytes -= range->size;
     set->count--;
 }
@@ -51,14 +51,16 @@ void hkm_range_set_remove(struct hkm_range_set *set, struct hkm_range *range) {
 void hkm_range_set_put(struct hkm_range_set *set, struct hkm_range *range, uint64_t now_ns) {
     struct hkm_range *before = hkm_range_before(range->base);
     struct hkm_range *after = hkm_range_at(range->base + range->size);
-    if (before != NULL && before->state == set->state) {
+    if (before != NULL && before->set == set && !set->apart) {
+        range->zero = range->zero && before->zero;
         hkm_range_set_remove(set, before);
         char *const base = before->base;
         const size_t size = before->size + range->size;
         hkm_range_delete(before);
         hkm_range_move(range, base, size);
     }
-    if (after != NULL && after->state == set->state) {
+    if (after != NULL && after->set == set && !set->apart) {
+        range->zero = range->zero && after->zero;
         hkm_range_set_remove(set, after);
         const size_t size = range->size + after->size;
         hkm_range_delete(after);
@@ -91,4 +93,12 @@ struct hkm_range *hkm_range_set_find(const struct hkm_range_set *set, size_t siz
         }
     }
     return NULL;
+}
+
+struct hkm_range *hkm_range_set_find_exact(const struct hkm_range_set *set, size_t size) {
+    struct hkm_range *range = set->oldest;
+    while (range != NULL && range->size != size) {
+        range = range->newer;
+    }
+    return range;
 }

@@ -46,12 +46,24 @@ bool hkm_sys_munmap(void *address, size_t size) {
     return done;
 }
 
-bool hkm_sys_madvise_dontneed(void *address, size_t size) {
+static bool advise(void *address, size_t size, int advice) {
     hkm_count(HKM_SYS_MADVISE, 1);
     HKM_TIMED_BEGIN;
-    const bool done = madvise(address, size, MADV_DONTNEED) == 0;
+    const bool done = madvise(address, size, advice) == 0;
     HKM_TIMED_END(MADVISE);
     return done;
+}
+
+bool hkm_sys_madvise_dontneed(void *address, size_t size) {
+    return advise(address, size, MADV_DONTNEED);
+}
+
+bool hkm_sys_madvise_free(void *address, size_t size) {
+    return advise(address, size, MADV_FREE);
+}
+
+void hkm_sys_madvise_hugepage(void *address, size_t size) {
+    advise(address, size, MADV_HUGEPAGE);
 }
 
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {

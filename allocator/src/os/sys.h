@@ -20,6 +20,11 @@ bool hkm_sys_mmap_at(void *address, size_t size);
 bool hkm_sys_munmap(void *address, size_t size);
 /* Gives the pages back and keeps the range; it reads as zero from then on. */
 bool hkm_sys_madvise_dontneed(void *address, size_t size);
+/* Lets the kernel take the pages when it needs them (MADV_FREE); until then the old contents may be
+ * read. */
+bool hkm_sys_madvise_free(void *address, size_t size);
+/* Asks for transparent huge pages. */
+void hkm_sys_madvise_hugepage(void *address, size_t size);
 /* Grows or shrinks a mapping, which may move; NULL where that cannot be done, the mapping is then
  * untouched. */
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size);

@@ -6,10 +6,13 @@
 
 #include "debug/text.h"
 #include "os/sys.h"
+#include "policy/strategy.h"
 #include "visibility.h"
 
 #define MIB    (UINT64_C(1) << 20)
 #define SECOND UINT64_C(1000000000)
+
+struct hkm_strategy hkm_strategy;
 
 struct hkm_settings hkm_settings = {
     .superslab = true,
@@ -19,6 +22,9 @@ struct hkm_settings hkm_settings = {
     .lru_max_count = 256,
     .lru_max_bytes = 512 * MIB,
     .lru_ttl_ns = 60 * SECOND,
+    .whale_threshold = 2 * MIB,
+    .whale_slots = 8,
+    .big_cache = true,
     .whale_max_bytes = 64 * MIB,
     .region_max_bytes = 4096 * MIB,
     .region_max_count = 1024,
@@ -35,6 +41,8 @@ static const struct {
     {"HAKMEM_SUPERSLAB_MAX_CACHED", &hkm_settings.lru_max_count, 1, 1u << 20},
     {"HAKMEM_SUPERSLAB_MAX_MEMORY_MB", &hkm_settings.lru_max_bytes, MIB, 1u << 24},
     {"HAKMEM_SUPERSLAB_TTL_SEC", &hkm_settings.lru_ttl_ns, SECOND, 1u << 24},
+    {"HAKMEM_WHALE_THRESHOLD_KB", &hkm_settings.whale_threshold, 1024, 1u << 20},
+    {"HAKMEM_WHALE_SLOTS", &hkm_settings.whale_slots, 1, 1024},
     {"HAKMEM_WHALE_MAX_MB", &hkm_settings.whale_max_bytes, MIB, 1u << 24},
     {"HAKMEM_REGION_MAX_MB", &hkm_settings.region_max_bytes, MIB, 1u << 24},
     {"HAKMEM_REGION_MAX_COUNT", &hkm_settings.region_max_count, 1, 16384},
@@ -50,6 +58,10 @@ static const struct {
     {"HAKMEM_TINY_USE_SUPERSLAB", &hkm_settings.superslab},
     {"HAKMEM_SHARED_POOL", &hkm_settings.shared_pool},
     {"HAKMEM_BACKGROUND", &hkm_settings.background},
+    {"HAKMEM_WHALE_RING", &hkm_settings.whale_ring},
+    {"HAKMEM_WHALE_PER_SITE", &hkm_settings.whale_per_site},
+    {"HAKMEM_BIGCACHE", &hkm_settings.big_cache},
+    {"HAKMEM_THP", &hkm_settings.thp},
     {"HAKMEM_WHALE_LEARN", &hkm_settings.whale_learn},
     {"HAKMEM_STATS", &hkm_settings.stats},
     {"HAKMEM_WARM_POOL_STATS", &hkm_settings.warm_pool_stats},
@@ -57,6 +69,23 @@ static const struct {
     {"HAKMEM_TIMING", &hkm_settings.timing},
 #endif
     {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
+};
+
+/* words[i] stands for the value i. */
+static const struct {
+    const char *name;
+    uint64_t *value;
+    const char *words[5];
+    const char *right;
+} choices[] = {
+    {"HAKMEM_ON_ERROR",
+     &hkm_settings.on_error,
+     {"abort", "report", "ignore"},
+     "needs abort, report or ignore"},
+    {"HAKMEM_REGION_PURGE",
+     &hkm_settings.purge,
+     {"dontneed", "munmap", "free", "keep"},
+     "needs dontneed, munmap, free or keep"},
 };
 
 static HKM_COLD void refuse(const char *name, const char *value, const char *right) {
@@ -119,18 +148,26 @@ void hkm_settings_read(void) {
             refuse(switches[i].name, text, "needs 0 or 1");
         }
     }
-    const char *text = getenv("HAKMEM_ON_ERROR");
-    if (text != NULL) {
-        static const char *const names[] = {"abort", "report", "ignore"};
-        bool known = false;
-        for (unsigned i = 0; i < 3; i++) {
-            if (strcmp(text, names[i]) == 0) {
-                hkm_settings.on_error = (enum hkm_on_error)i;
-                known = true;
-            }
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        const char *text = getenv(choices[i].name);
+        unsigned word = 0;
+        if (text == NULL) {
+            continue;
         }
-        if (!known) {
-            refuse("HAKMEM_ON_ERROR", text, "needs abort, report or ignore");
+        while (choices[i].words[word] != NULL && strcmp(text, choices[i].words[word]) != 0) {
+            word++;
+        }
+        if (choices[i].words[word] != NULL) {
+            *choices[i].value = word;
+        } else {
+            refuse(choices[i].name, text, choices[i].right);
         }
     }
+    hkm_strategy = (struct hkm_strategy){
+        .threshold = hkm_settings.whale_threshold,
+        .capacity = hkm_settings.whale_max_bytes,
+        .learn = hkm_settings.whale_learn,
+        .per_site = hkm_settings.whale_per_site,
+        .purge = (enum hkm_purge)hkm_settings.purge,
+    };
 }

@@ -20,15 +20,22 @@ struct hkm_settings {
     uint64_t prewarm;      /* HAKMEM_PREWARM_SUPERSLABS: mapped at start */
     bool background; /* HAKMEM_BACKGROUND: a thread that gives memory back while the program is idle
                       */
-    uint64_t lru_max_count;     /* HAKMEM_SUPERSLAB_MAX_CACHED: emptied SuperSlabs that are kept */
-    uint64_t lru_max_bytes;     /* HAKMEM_SUPERSLAB_MAX_MEMORY_MB */
-    uint64_t lru_ttl_ns;        /* HAKMEM_SUPERSLAB_TTL_SEC */
-    uint64_t whale_max_bytes;   /* HAKMEM_WHALE_MAX_MB: freed large blocks kept with their pages */
-    uint64_t region_max_bytes;  /* HAKMEM_REGION_MAX_MB: address ranges kept without pages */
-    uint64_t region_max_count;  /* HAKMEM_REGION_MAX_COUNT */
-    enum hkm_on_error on_error; /* HAKMEM_ON_ERROR=abort|report|ignore */
-    bool whale_learn;           /* HAKMEM_WHALE_LEARN: keep what was live at the recent peak, too */
-    bool stats;                 /* HAKMEM_STATS: print all counters at exit */
+    uint64_t lru_max_count;    /* HAKMEM_SUPERSLAB_MAX_CACHED: emptied SuperSlabs that are kept */
+    uint64_t lru_max_bytes;    /* HAKMEM_SUPERSLAB_MAX_MEMORY_MB */
+    uint64_t lru_ttl_ns;       /* HAKMEM_SUPERSLAB_TTL_SEC */
+    uint64_t whale_threshold;  /* HAKMEM_WHALE_THRESHOLD_KB: blocks from this size on are whales */
+    uint64_t whale_slots;      /* HAKMEM_WHALE_SLOTS: of the ring */
+    uint64_t purge;            /* HAKMEM_REGION_PURGE=dontneed|munmap|free|keep: enum hkm_purge */
+    uint64_t whale_max_bytes;  /* HAKMEM_WHALE_MAX_MB: freed large blocks kept with their pages */
+    uint64_t region_max_bytes; /* HAKMEM_REGION_MAX_MB: address ranges kept without pages */
+    uint64_t region_max_count; /* HAKMEM_REGION_MAX_COUNT */
+    uint64_t on_error;         /* HAKMEM_ON_ERROR=abort|report|ignore: enum hkm_on_error */
+    bool whale_ring;           /* HAKMEM_WHALE_RING: exact sizes in a ring of slots */
+    bool whale_per_site;       /* HAKMEM_WHALE_PER_SITE: a ring for each call site */
+    bool big_cache;            /* HAKMEM_BIGCACHE */
+    bool thp;                  /* HAKMEM_THP: transparent huge pages for large blocks */
+    bool whale_learn;          /* HAKMEM_WHALE_LEARN: keep what was live at the recent peak, too */
+    bool stats;                /* HAKMEM_STATS: print all counters at exit */
     bool warm_pool_stats; /* HAKMEM_WARM_POOL_STATS: print the warm pool's hits and misses by class
                              at exit */
 #if HAKMEM_DEBUG_TIMING

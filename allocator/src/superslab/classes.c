@@ -2,13 +2,14 @@
 #include "superslab/classes.h"
 
 struct hkm_class hkm_classes[HKM_CLASSES];
+size_t hkm_bin_slots;
 uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
 
 /* A thread's cache holds at most this many bytes of a class, but always a block or two. It is worth
  * more to a thread that allocates and frees in turn than to one that only does one of the two. */
-#define CACHE_BYTES 16384u
+#define CACHE_BYTES 32768u
 #define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
 
@@ -30,12 +31,16 @@ static uint8_t slots_of(uint32_t size, uint32_t bytes) {
 
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
+    const uint8_t cache_slots = slots_of(size, CACHE_BYTES);
+    /* one slot more than blocks, for the bottom */
+    hkm_bin_slots += cache_slots < 32 ? 32 : cache_slots < 64 ? 64 : 128;
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
         .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
         .kind = (uint8_t)kind,
-        .cache_slots = slots_of(size, CACHE_BYTES),
+        .cache_slots = cache_slots,
         .lean_slots = slots_of(size, LEAN_BYTES),
+        .last_slot = (uint16_t)(hkm_bin_slots - 1),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
 }

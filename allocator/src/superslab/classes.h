@@ -33,10 +33,13 @@ struct hkm_class {
     uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
     uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the
                             class */
+    uint16_t last_slot;  /* of the class's bin, in a heap's slots */
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
 extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
+/* Slots of all bins of a heap. */
+extern HKM_HIDDEN size_t hkm_bin_slots;
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
  * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
  */

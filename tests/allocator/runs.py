@@ -1,0 +1,18 @@
+"""Paths, types and make, for the Python tests of the allocator."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> None:
+    """Calls make, which must succeed."""
+    env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+    done = subprocess.run(["make", "-s", *arguments], cwd=cwd, env=env, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
