@@ -57,6 +57,7 @@ def test_records_are_as_the_schemas_say(
         assert mapped["tiny_hot", "system"] == 0
 
 
+@pytest.mark.slow
 def test_settings_of_an_allocator_reach_it_and_are_recorded(
     compare: Compare, read_run: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,16 @@ def test_every_setting_is_there_with_its_default() -> None:
     known = set(re.findall(r'"(HAKMEM_\w+)"', code))
     rows = dict(re.findall(r"^\| `(HAKMEM_\w+)` \| (\w+) \|", README, re.MULTILINE))
     assert set(rows) == known
-    fields = dict(re.findall(r'{"(HAKMEM_\w+)", &hkm_settings\.(\w+)', code))
-    defaults = dict(re.findall(r"^    \.(\w+) = (\w+)", code, re.MULTILINE))
-    words = {"true": "1", "false": "0"}
-    for name, field in fields.items():
-        value = defaults.get(field, "0")
-        assert rows[name] == words.get(value, value), name
+    units = {"1": 1, "1024": 1 << 10, "MIB": 1 << 20, "SECOND": 10**9}
+    defaults = dict(re.findall(r"^    \.(\w+) = (.+),$", code, re.MULTILINE))
+    numbers = re.findall(r'{"(HAKMEM_\w+)", &hkm_settings\.(\w+), (\w+), ', code)
+    switches = re.findall(r'{"(HAKMEM_\w+)", &hkm_settings\.(\w+)}', code)
+    assert len(numbers) > 5 and len(switches) > 5
+    for name, field, unit in numbers:
+        count, _, times = defaults.get(field, "0").partition(" * ")
+        assert int(rows[name]) * units[unit] == int(count) * units[times or "1"], name
+    for name, field in switches:
+        assert rows[name] == ("1" if defaults.get(field) == "true" else "0"), name
 
 
 def test_every_variant_is_there() -> None:
