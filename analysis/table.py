@@ -39,6 +39,8 @@ HOT_SYMBOLS = 15
 PLAIN_WIDTH = 132
 LEAST_WIDTH = 80
 WIDE = 120
+# What callgrind's columns need beside.
+SIMULATED_WIDTH = 27
 # What a column of words needs at least, and what is left out first where there is no room.
 _WORDS_WIDTH = 14
 _LEFT_OUT_FIRST = ("mmap/", "cold", "faults")
@@ -457,7 +459,8 @@ def run_lines(summary: Summary) -> list[str]:
 def print_summary(summary: Summary, console: Console, report: str) -> None:
     """Prints the table of each cell, what has to be said about it, and where the report is."""
     for cell in summary.cells:
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
+        wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
+        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
         shown, left_out = fit(grid, console.width)

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
-BUILD = REPO / "build"
+from harness_paths import BUILD, REPO
+
 HERE = Path(__file__).resolve().parent
 
 # What the driver writes of a trial's fields; compare/ adds the others.

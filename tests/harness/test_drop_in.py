@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 
-from conftest import BUILD, REPO
+from harness_paths import BUILD, REPO
 
 SCENARIO = """
 #include "harness/arena.h"
