@@ -17,6 +17,7 @@ DRIVER_FIELDS = [
     "scenario", "params", "windows", "timeline_ns", "timeline_file", "latency",
     "rss", "maps", "stats", "stats_total", "noise",
 ]  # fmt: skip
+OPTIONAL_FIELDS = ["limit", "live_bytes"]
 
 
 def record_schema():
@@ -28,7 +29,9 @@ def record_schema():
         "type": "object",
         "additionalProperties": False,
         "required": DRIVER_FIELDS,
-        "properties": {name: schema["properties"][name] for name in DRIVER_FIELDS},
+        "properties": {
+            name: schema["properties"][name] for name in [*DRIVER_FIELDS, *OPTIONAL_FIELDS]
+        },
     }
 
 
