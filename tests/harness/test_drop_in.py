@@ -4,14 +4,8 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
-<<<<<<< HEAD
 from harness_paths import BUILD, REPO
-=======
-REPO = Path(__file__).resolve().parents[2]
-BUILD = REPO / "build"
->>>>>>> record
 
 
 def example():
