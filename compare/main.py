@@ -124,8 +124,8 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     baseline = _baseline(options.baseline, chosen)
     arms = plan.arms_of(chosen, baseline, layout.root)
     notes = _limit_floor(chosen, scenarios, cells, arms)
-    for known in programs:
-        cell, said = _program_cell(known, arms, environment, layout)
+    for wanted in programs:
+        cell, said = _program_cell(wanted, arms, environment, layout)
         cells.append(cell)
         notes += said
     if not scenarios and all(cell["arms"] == [] for cell in cells):

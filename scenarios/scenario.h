@@ -32,7 +32,7 @@ struct hkl_scenario {
     uint64_t min_size; /* --size below this is refused; both 0: the scenario takes no --size */
     uint64_t max_size;
     uint32_t max_threads; /* --threads above this is refused; 1: single-threaded */
-    bool floor_ok; /* blocks are freed newest first, by one thread: harness/floor can serve it */
+    bool floor_ok;    /* blocks are freed newest first, by one thread: harness/floor can serve it */
     bool takes_trace; /* --trace must be given, and says threads and batch; else it is refused */
 
     /* Prepares a run. Returns the scenario's state, or NULL with errno set. Memory for the state

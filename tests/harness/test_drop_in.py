@@ -3,10 +3,8 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-BUILD = REPO / "build"
+from conftest import BUILD, REPO
 
 SCENARIO = """
 #include "harness/arena.h"
