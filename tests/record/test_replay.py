@@ -36,7 +36,7 @@ def record_replay(lab: Any, file: Path, out: Path, allocator: str, iters: int) -
     library = find_library(load_table().known[allocator], ROOT)
     driver = [lab.build / "hkl-driver", "--scenario", "trace", "--trace", file]
     arguments = ["--iters", iters, "--warmup", 0]
-    # scudo guards a random call now and then, for which the loader allocates: not the replay's call.
+    # scudo guards a random call now and then, and the loader allocates for it: no call of ours.
     env = {"SCUDO_OPTIONS": "GWP_ASAN_Enabled=false"}
     if library is not None:
         env["LD_PRELOAD"] = str(library)
