@@ -16,7 +16,7 @@ $(BUILD)/tests/%.o: tests/%.cc
 	$(CXX) -std=c++17 -fsized-deallocation $(TEST_FLAGS) $(WARN) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # Programs in parts that need settings of their own.
-PARTED_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell grep -l '"parts.h"' tests/allocator/test_*.c))
+PARTED_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell grep -ls '"parts.h"' tests/allocator/test_*.c))
 $(PARTED_TESTS): $(BUILD)/tests/allocator/parts.o
 
 $(BUILD)/tests/allocator/test_%: $(BUILD)/tests/allocator/test_%.o $(BUILD)/tests/allocator/support.o $(BUILD)/libhakmem.so
@@ -60,7 +60,7 @@ ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 LINT_C      = $(shell find allocator harness scenarios tests -name '*.[ch]')
 LINT_CXX    = $(shell find harness tests -name '*.cc')
 LINT_SHELL  = $(shell grep -lE '^\#!.*sh$$' .ci/* scripts/* compare/programs/*.sh $(wildcard run.sh))
-LINT_PYTHON = $(wildcard analysis compare) tests tests/run
+LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/publish
 LINT_FLAGS  = -D_GNU_SOURCE= -Iallocator/include -Iallocator/src -I.
 
 LINT_STEPS := lint-format lint-shell lint-python lint-cppcheck lint-tidy lint-gcc lint-clang

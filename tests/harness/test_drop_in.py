@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from harness_paths import BUILD, REPO
+from driver_support import BUILD, REPO
 
 
 def example():

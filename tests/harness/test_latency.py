@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from harness_paths import BUILD, REPO
+from driver_support import BUILD, REPO, Driver
 
 PERCENTILES = ["p50", "p90", "p99", "p999", "p9999", "max"]
 
@@ -42,7 +42,7 @@ def latency(driver):
     path = BUILD / "hkl-latency"
     if not path.exists():
         subprocess.run(["make", "build/hkl-latency"], cwd=REPO, check=True, capture_output=True)
-    return type(driver)(path)
+    return Driver(path)
 
 
 def test_histogram(tmp_path):
