@@ -39,6 +39,8 @@ HOT_SYMBOLS = 15
 PLAIN_WIDTH = 132
 LEAST_WIDTH = 80
 WIDE = 120
+# What callgrind's columns need beside.
+SIMULATED_WIDTH = 27
 # What a column of words needs at least, and what is left out first where there is no room.
 _WORDS_WIDTH = 14
 _LEFT_OUT_FIRST = ("mmap/", "cold", "faults")
@@ -334,13 +336,14 @@ def perf_grid(cell: CellSummary) -> Grid:
 
 
 def memory_grid(cell: CellSummary) -> Grid:
-    """Resident memory and mappings at the three moments, and the peak."""
-    columns = ("RSS start", "RSS steady", "RSS end", "RSS peak")
-    maps = ("maps start", "maps steady", "maps end")
-    grid = Grid(("allocator", *(f"{name}, MiB" for name in columns), *maps))
+    """Resident memory and mappings at four moments, the peak, and resident by live bytes."""
+    columns = ("RSS start", "RSS steady", "RSS end", "RSS peak", "RSS after free")
+    maps = ("maps start", "maps steady", "maps end", "maps after free")
+    grid = Grid(("allocator", *(f"{name}, MiB" for name in columns), *maps, "resident/live"))
     for arm in in_order(cell):
         rss = [mebibytes(value) for value in arm.rss.values()]
-        grid.add(arm.arm.title, *rss, *(count(value) for value in arm.maps.values()))
+        maps_at = [count(value) for value in arm.maps.values()]
+        grid.add(arm.arm.title, *rss, *maps_at, ratio(arm.fragmentation))
     return grid
 
 
@@ -416,6 +419,13 @@ def cell_lines(cell: CellSummary) -> list[str]:
             lines.append(
                 f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
             )
+    for arm in in_order(cell):
+        if arm.limit is not None:
+            lines.append(
+                f"{arm.arm.arm}: {count(arm.limit['failures'])} allocations of a process failed "
+                f"under the limit of {mebibytes(arm.limit['bytes'] / 1024)} MiB "
+                f"({arm.limit['kind']})"
+            )
     if cell.disturbed:
         lines.append(
             f"noise: {len(cell.disturbed)} of {cell.blocks} blocks disturbed (listed in the report)"
@@ -457,7 +467,8 @@ def run_lines(summary: Summary) -> list[str]:
 def print_summary(summary: Summary, console: Console, report: str) -> None:
     """Prints the table of each cell, what has to be said about it, and where the report is."""
     for cell in summary.cells:
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < WIDE)
+        wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
+        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
         shown, left_out = fit(grid, console.width)

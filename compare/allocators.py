@@ -21,6 +21,7 @@ from compare.tools import output_of
 TABLE = Path(__file__).with_name("allocators.toml")
 _ELF_IDENTITY = 20  # bytes of an ELF header up to and including e_machine
 _ET_DYN = 3
+_VERSIONS = ("package", "libc", "git", "hakmem")
 # In a process of its own: no library under test is loaded into this one.
 _ASK_HAK_VERSION = """
 import ctypes, sys
@@ -84,10 +85,10 @@ def load_table(path: Path = TABLE) -> Table:
     except KeyError as error:
         raise UsageError(f"{path.name}: the key {error} is missing") from error
     for entry in known.values():
-        if entry.version not in ("package", "libc", "hakmem"):
+        if entry.version not in _VERSIONS:
             raise UsageError(
                 f"{path.name}: {entry.name}: version '{entry.version}':"
-                " must be package, libc or hakmem"
+                f" must be one of {', '.join(_VERSIONS)}"
             )
     for name in default:
         if name not in known:
@@ -156,8 +157,9 @@ def _file_version(lib: Path, sha256: str) -> str:
 def _version_of(kind: str, lib: Path | None, sha256: str | None, root: Path) -> str:
     if kind == "libc" or lib is None or sha256 is None:
         return str(os.confstr("CS_GNU_LIBC_VERSION"))
-    if kind == "hakmem":
-        own = output_of(sys.executable, "-c", _ASK_HAK_VERSION, str(lib))
+    if kind in ("git", "hakmem"):
+        ask = (sys.executable, "-c", _ASK_HAK_VERSION, str(lib))
+        own = output_of(*ask) if kind == "hakmem" else None
         commit = output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*")
         return "+".join(part for part in (own, commit) if part) or f"sha256 {sha256[:12]}"
     return _package_version(lib) or _file_version(lib, sha256)
@@ -165,7 +167,7 @@ def _version_of(kind: str, lib: Path | None, sha256: str | None, root: Path) -> 
 
 def title_of(title: str, version: str) -> str:
     """'mimalloc 2.0.9' of 'mimalloc' and '1:2.0.9+ds-2': without what only packagers tell apart."""
-    if version.startswith("sha256 "):
+    if re.fullmatch(r"sha256 .*|[0-9a-f]{7,}(-dirty)?", version):  # of a file, of a commit
         return title
     if version.startswith("glibc "):
         return version

@@ -60,7 +60,7 @@ ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 LINT_C      = $(shell find allocator harness scenarios tests -name '*.[ch]')
 LINT_CXX    = $(shell find harness tests -name '*.cc')
 LINT_SHELL  = $(shell grep -lE '^\#!.*sh$$' .ci/* scripts/* compare/programs/*.sh $(wildcard run.sh))
-LINT_PYTHON = $(wildcard analysis compare) tests tests/run
+LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/publish
 LINT_FLAGS  = -D_GNU_SOURCE= -Iallocator/include -Iallocator/src -I.
 
 LINT_STEPS := lint-format lint-shell lint-python lint-cppcheck lint-tidy lint-gcc lint-clang

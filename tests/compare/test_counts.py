@@ -30,6 +30,7 @@ def has(name: str) -> bool:
 
 
 @needs_valgrind
+@pytest.mark.slow
 def test_counts_are_exact(
     compare: Compare, read_run: Read, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,7 @@ def test_damaged_table_is_refused(tmp_path: Path) -> None:
         ("glibc 2.36", "glibc 2.36"),
         ("0.1.0+c3e86db-dirty", "x 0.1.0+c3e86db-dirty"),
         ("sha256 0123456789ab", "x"),
+        ("2865bd8-dirty", "x"),
         ("unknown", "x unknown"),
     ],
 )

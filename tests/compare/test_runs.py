@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from analysis.cli import main as analyse
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.storage import Trials
@@ -56,6 +57,33 @@ def test_records_are_as_the_schemas_say(
         assert mapped["tiny_hot", "system"] == 0
 
 
+@pytest.mark.slow
+def test_settings_of_an_allocator_reach_it_and_are_recorded(
+    compare: Compare, read_run: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fixed limit makes hakmem evict: address ranges are found again, mappings do not grow."""
+    settings = {"HAKMEM_WHALE_LEARN": "0", "HAKMEM_WHALE_MAX_MB": "16"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    outcome = compare(
+        *("--scenario", "evict", "--iters", "30", "--warmup", "20", "--trials", "1"),
+        *("--allocators", "hakmem", "--counters", "none"),
+    )
+    assert outcome.status == 0
+    folder = Path(outcome.out.strip())
+    run, trials = read_run(folder)
+    assert run["environment"].items() >= settings.items()
+    for trial in trials:
+        assert trial["stats"]["whale.evict"] > 0
+        assert trial["stats"]["region.hit"] > 0
+        assert trial["stats_total"]["region.unmap"] == 0
+        assert trial["maps"]["end"] <= trial["maps"]["steady"] + 2
+    assert analyse([str(folder), "--quiet"]) == 0
+    report = (folder / "report.md").read_text().replace("\\", "")
+    assert "| HAKMEM_WHALE_LEARN | 0 |" in report and "| HAKMEM_WHALE_MAX_MB | 16 |" in report
+    assert "| region.hit |" in report
+
+
 def test_long_timeline_goes_to_a_file_below_the_run(compare: Compare, read_run: Read) -> None:
     outcome = compare(
         *("--scenario", "tiny_hot", "--batch", "1", "--iters", "5000", "--warmup", "0"),
@@ -67,7 +95,7 @@ def test_long_timeline_goes_to_a_file_below_the_run(compare: Compare, read_run: 
         assert (folder / trial["timeline_file"]).stat().st_size == 8 * 5000
 
 
-@pytest.mark.parametrize("counters", ["perf", "none"])
+@pytest.mark.parametrize("counters", [pytest.param("perf", marks=pytest.mark.slow), "none"])
 def test_failures_are_named_and_the_others_go_on(
     compare: Compare, read_run: Read, libs: dict[str, Path], counters: str
 ) -> None:

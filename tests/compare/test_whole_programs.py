@@ -74,6 +74,7 @@ def test_programs_are_timed_and_reported(
     assert (out / "plots/time_per_operation.png").exists()
 
 
+@pytest.mark.slow
 def test_every_program_runs_under_hakmem(compare: Compare, read_run: Read, tmp_path: Path) -> None:
     out = tmp_path / "run"
     outcome = compare("--programs", "--trials", "1", "--allocators", "hakmem", "--out", str(out))

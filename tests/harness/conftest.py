@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
-BUILD = REPO / "build"
+from harness_paths import BUILD, REPO
+
 HERE = Path(__file__).resolve().parent
 
 # What the driver writes of a trial's fields; compare/ adds the others.
@@ -17,6 +17,7 @@ DRIVER_FIELDS = [
     "scenario", "params", "windows", "timeline_ns", "timeline_file", "latency",
     "rss", "maps", "stats", "stats_total", "noise",
 ]  # fmt: skip
+OPTIONAL_FIELDS = ["limit", "live_bytes"]
 
 
 def record_schema():
@@ -28,7 +29,9 @@ def record_schema():
         "type": "object",
         "additionalProperties": False,
         "required": DRIVER_FIELDS,
-        "properties": {name: schema["properties"][name] for name in DRIVER_FIELDS},
+        "properties": {
+            name: schema["properties"][name] for name in [*DRIVER_FIELDS, *OPTIONAL_FIELDS]
+        },
     }
 
 

@@ -57,7 +57,11 @@ def test_no_steady_window_no_command(driver):
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"), [(b"nack\n", "something else"), (None, "did not acknowledge 'enable'")]
+    ("answer", "says"),
+    [
+        (b"nack\n", "something else"),
+        pytest.param(None, "did not acknowledge 'enable'", marks=pytest.mark.slow),
+    ],
 )
 def test_wrong_or_no_answer_is_a_failure(driver, answer, says):
     done = PlayedPerf(answer).run(driver, "--iters", 3)
