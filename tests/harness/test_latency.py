@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import BUILD, REPO, Driver
+from driver_support import BUILD, REPO, Driver
 
 PERCENTILES = ["p50", "p90", "p99", "p999", "p9999", "max"]
 
