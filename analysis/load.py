@@ -38,12 +38,12 @@ WINDOW_FIELDS = (
     "user_ns",
     "sys_ns",
 )
-RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib")
-MAPS_FIELDS = ("start", "steady", "end")
+RSS_FIELDS = ("start_kib", "steady_kib", "end_kib", "peak_kib", "after_kib")
+MAPS_FIELDS = ("start", "steady", "end", "after")
 NOISE_FIELDS = ("steal_ticks", "migrations", "load1")
 
 # Fields that only trials of certain purposes have.
-_OPTIONAL = ("callgrind", "profile", "program")
+_OPTIONAL = ("callgrind", "profile", "program", "latency", "limit", "memory_file")
 
 # A reading of 0 ns means "shorter than the clock's tick of 1 ns"; half a tick keeps its logarithm
 # finite.
@@ -96,11 +96,12 @@ class Run:
 
     `trials` has one row for each finished trial. Its columns: trial, purpose, cell, block, order,
     arm, status, error; WINDOW_iters, _ops, _ns, _ns_per_op, _minflt, ... for WINDOW in cold,
-    warmup, steady; rss_*_kib; maps_*; steal_ticks, migrations, load1 (NaN where null); and as
-    objects: times (ns per operation of each iteration, cold first; empty where not measured),
-    steady (the part of it in the steady window), perf, syscalls, stats, stats_total, callgrind,
-    profile, program (dict or None), stacks (of a profile). A whole program's run has purpose 'time'
-    too, a time of ms per run in `steady`, and nothing in `times`.
+    warmup, steady; rss_*_kib; maps_*; live_bytes; steal_ticks, migrations, load1 (NaN where null);
+    and as objects: times (ns per operation of each iteration, cold first; empty where not
+    measured), steady (the part of it in the steady window), perf, syscalls, stats, stats_total,
+    callgrind, profile, program, latency, limit (dict or None), memory_file (or None), stacks (of a
+    profile). A whole program's run has purpose 'time' too, a time of ms per run in `steady`, and
+    nothing in `times`.
     """
 
     folder: Path
@@ -255,6 +256,7 @@ def _row(folder: Path, where: str, record: dict[str, Any], cell: int) -> dict[st
             row[prefix + field] = _number(values.get(field))
     for field in ("perf", "syscalls", "stats", "stats_total", *_OPTIONAL):
         row[field] = record.get(field)
+    row["live_bytes"] = _number(record.get("live_bytes"))
     program = row["program"]
     if program is not None:
         row["rss_peak_kib"] = float(program["peak_kib"])

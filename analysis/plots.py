@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import table
-from analysis.style import Style, arm_styles
+from analysis.style import Style
 from analysis.summary import ArmSummary, CellSummary, Summary
 
 DPI = 144
@@ -22,7 +22,7 @@ LOG_SPREAD = 10
 # iteration.
 CURVE_POINTS = 400
 
-_SETTINGS = {
+SETTINGS = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -37,24 +37,13 @@ _SETTINGS = {
 }
 
 
-def draw_all(summary: Summary) -> dict[str, Figure]:
-    """File name (without .png) -> figure. A picture without anything to show is left out."""
-    styles = arm_styles(summary.run.arms)
-    with matplotlib.rc_context(_SETTINGS):
-        figures = {
-            "time_per_operation": _times(summary, styles),
-            "warmup": _warmup(summary, styles),
-        }
-    return {name: figure for name, figure in figures.items() if figure is not None}
-
-
 def save(figure: Figure, file: BinaryIO) -> None:
     """Writes a PNG that is 1200 pixels wide."""
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure.savefig(file, dpi=DPI, format="png")
 
 
-def _panels(heights: list[float]) -> tuple[Figure, list[Any]]:
+def panels(heights: list[float]) -> tuple[Figure, list[Any]]:
     """A figure with one panel below the other, each with its height in inches (labels included)."""
     total = sum(heights)
     figure = Figure(figsize=(WIDTH_INCHES, total), layout="constrained")
@@ -65,12 +54,17 @@ def _panels(heights: list[float]) -> tuple[Figure, list[Any]]:
     return figure, [row[0] for row in axes]
 
 
-def _title(cell: CellSummary, axis: Any) -> None:
+def title(cell: CellSummary, axis: Any) -> None:
     """The scenario in bold above the panel, its parameters in small print below that."""
     scenario, _, params = table.cell_title(cell.cell).partition(": ")
-    axis.set_title(scenario, pad=17)
+    titles(scenario, params, axis)
+
+
+def titles(above: str, below: str, axis: Any) -> None:
+    """A line in bold above the panel, one in small print below that."""
+    axis.set_title(above, pad=17)
     axis.annotate(
-        params,
+        below,
         (0, 1),
         xycoords="axes fraction",
         xytext=(0, 5),
@@ -80,23 +74,23 @@ def _title(cell: CellSummary, axis: Any) -> None:
     )
 
 
-def _log_ticks(axis: Any, lo: float, hi: float) -> None:
+def log_ticks(axis: Any, lo: float, hi: float) -> None:
     """Labels at 1, 2, 5, 10 ... of a logarithmic axis, or only at powers of ten when it is long."""
     steps = (1, 2, 5) if hi < 300 * lo else (1,)
     axis.set_major_locator(matplotlib.ticker.LogLocator(subs=steps))
-    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(plain))
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
-def _plain(value: float, _position: int) -> str:
+def plain(value: float, _position: int) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:g}"
 
 
-def _times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
+def draw_times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
     cells = [cell for cell in summary.cells if cell.best is not None]
     if not cells:
         return None
-    figure, axes = _panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
+    figure, axes = panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
     for cell, axis in zip(cells, axes):
         _times_panel(cell, axis, styles, summary.run.baseline.arm)
     return figure
@@ -113,7 +107,7 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
         lo, hi = (time.value, time.value) if math.isnan(time.lo) else (time.lo, time.hi)
         extent += [lo, hi]
         axis.plot([lo, hi], [place, place], color=style.colour, linewidth=2, zorder=2)
-        axis.plot(time.value, place, color=style.colour, zorder=3, **_marker(style, 6.5))
+        axis.plot(time.value, place, color=style.colour, zorder=3, **marker(style, 6.5))
         label = f"{table.estimate(time)}"
         axis.annotate(
             label,
@@ -129,7 +123,7 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
     if max(extent) > LOG_SPREAD * min(extent):
         axis.set_xscale("log")
         axis.set_xlim(min(extent) / 1.3, max(extent) * 1.3)
-        _log_ticks(axis.xaxis, min(extent), max(extent))
+        log_ticks(axis.xaxis, min(extent), max(extent))
     else:
         margin = 0.06 * (max(extent) - min(extent)) or 0.05 * max(extent)
         axis.set_xlim(min(extent) - margin, max(extent) + margin)
@@ -140,7 +134,7 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
     axis.grid(axis="y", visible=False)
     scale = ", log scale" if axis.get_xscale() == "log" else ""
     axis.set_xlabel(f"{_unit(cell)}, median and 95 % interval{scale}{floor}")
-    _title(cell, axis)
+    title(cell, axis)
 
 
 def _unit(cell: CellSummary) -> str:
@@ -148,7 +142,8 @@ def _unit(cell: CellSummary) -> str:
     return cell.cell.unit[1] + (" in steady state" if cell.cell.program is None else "")
 
 
-def _marker(style: Style, size: float) -> dict[str, Any]:
+def marker(style: Style, size: float) -> dict[str, Any]:
+    """How an arm's points look; `size` in points."""
     return {
         "marker": style.marker,
         "markersize": size,
@@ -158,11 +153,11 @@ def _marker(style: Style, size: float) -> dict[str, Any]:
     }
 
 
-def _warmup(summary: Summary, styles: dict[str, Style]) -> Figure | None:
+def draw_warmup(summary: Summary, styles: dict[str, Style]) -> Figure | None:
     cells = [cell for cell in summary.cells if any(len(c) for c in _curves(summary, cell).values())]
     if not cells:
         return None
-    figure, axes = _panels([3.1] * len(cells))
+    figure, axes = panels([3.1] * len(cells))
     for cell, axis in zip(cells, axes):
         _warmup_panel(cell, axis, styles, _curves(summary, cell))
     return figure
@@ -196,7 +191,7 @@ def _warmup_panel(
         axis.plot(at, median, color=style.colour, linestyle=style.line, linewidth=1.4)
         # Markers where they can be told apart: the cold iteration and the last one.
         ends = [0, len(at) - 1]
-        axis.plot(at[ends], median[ends], color=style.colour, **_marker(style, 5))
+        axis.plot(at[ends], median[ends], color=style.colour, **marker(style, 5))
         lows.append(median.min())
         highs.append(median.max())
     border = max(int(cell.cell.params.get("warmup", 0)), 1) + 0.5
@@ -215,11 +210,11 @@ def _warmup_panel(
     if length > 1:
         axis.set_xscale("log")
         axis.set_xlim(0.9, length * 1.1)
-    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_plain))
+    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(plain))
     scale = ""
     if max(highs) > LOG_SPREAD * min(lows):
         axis.set_yscale("log")
-        _log_ticks(axis.yaxis, min(lows), max(highs))
+        log_ticks(axis.yaxis, min(lows), max(highs))
         scale = ", log scale"
     else:
         axis.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
@@ -227,9 +222,14 @@ def _warmup_panel(
         "iteration, log scale (1 is the cold one); line: median of processes, band: quartiles"
     )
     axis.set_ylabel(f"ns per operation{scale}")
-    _title(cell, axis)
+    title(cell, axis)
+    legend(axis, [handle(arm, styles[arm.arm.arm]) for arm in shown])
+
+
+def legend(axis: Any, handles: list[Any]) -> None:
+    """The names of the arms to the right of a panel."""
     axis.legend(
-        handles=[_handle(arm, styles[arm.arm.arm]) for arm in shown],
+        handles=handles,
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
@@ -237,9 +237,10 @@ def _warmup_panel(
     )
 
 
-def _handle(arm: ArmSummary, style: Style) -> Any:
-    marker = {**_marker(style, 5), "linestyle": style.line}
-    return matplotlib.lines.Line2D([], [], color=style.colour, label=arm.arm.title, **marker)
+def handle(arm: ArmSummary, style: Style) -> Any:
+    """An arm's entry in a legend."""
+    look = {**marker(style, 5), "linestyle": style.line}
+    return matplotlib.lines.Line2D([], [], color=style.colour, label=arm.arm.title, **look)
 
 
 def _quartiles(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

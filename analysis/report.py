@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from analysis import flame, noise, plots, statistics, steady, table
+from analysis import figures, flame, latency, noise, plots, statistics, steady, table
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
@@ -24,17 +24,12 @@ HTML_TEMPLATES = Path(__file__).resolve().parent / "templates"
 # Below this, shares are known to some tens of per cent only.
 FEW_SAMPLES = 100
 
-PLOT_CAPTIONS = {
-    "time_per_operation": "Time per operation in steady state, with 95 % intervals",
-    "warmup": "Time per operation of each iteration, from cold to steady",
-}
-
 
 def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
     images = {}
-    for name, figure in plots.draw_all(summary).items():
+    for name, figure in figures.draw_all(summary).items():
         buffer = io.BytesIO()
         plots.save(figure, buffer)
         images[name] = buffer.getvalue()
@@ -58,9 +53,9 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
     environment = _environment(MARKDOWN_TEMPLATE.parent, autoescape=False)
     environment.filters["md"] = escape_markdown
     environment.filters["grid"] = markdown_grid
-    figures = [(PLOT_CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
+    pictures = [(figures.CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
     text = environment.get_template(MARKDOWN_TEMPLATE.name).render(
-        **context(summary), figures=figures
+        **context(summary), figures=pictures
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
@@ -68,12 +63,12 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
 def html(summary: Summary, images: dict[str, bytes]) -> str:
     """report.html: one page that needs no other file; `images` are PNG by name."""
     environment = _environment(HTML_TEMPLATES, autoescape=True)
-    figures = [
-        (PLOT_CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
+    pictures = [
+        (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
         for name, image in images.items()
     ]
     template = environment.get_template("report.html.j2")
-    return template.render(**context(summary), figures=figures)
+    return template.render(**context(summary), figures=pictures)
 
 
 def _environment(folder: Path, autoescape: bool) -> jinja2.Environment:
@@ -156,6 +151,7 @@ def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
         "syscalls": table.syscalls_grid(cell),
         "perf": table.perf_grid(cell),
         "memory": table.memory_grid(cell),
+        "latency": latency.grid(summary, cell),
         "states": table.states_grid(cell),
         "stats": [(title, grid) for title, grid in stats if grid.rows],
         "disturbed": disturbed,

@@ -25,8 +25,11 @@ three columns: the name itself, and with _lo and _hi the ends of its 95 % interv
     instructions_per_op l1_misses_per_op ll_misses_per_op  by callgrind, steady window
     user_share kernel_share                                of the steady window's CPU time
     less_floor*                                            steady time less the floor's
-    rss_start_kib rss_steady_kib rss_end_kib rss_peak_kib  median, KiB
-    maps_start maps_steady maps_end                        number of mappings, median
+    rss_start_kib rss_steady_kib rss_end_kib rss_peak_kib
+    rss_after_kib                                          median, KiB
+    maps_start maps_steady maps_end maps_after             number of mappings, median
+    fragmentation                                          resident by live bytes, median
+    failed_allocations                                     under a memory limit, median
     steady_flat steady_warmup steady_slowdown
     steady_unsettled steady_short                          processes by that verdict
     blocks_disturbed                                       of the cell
@@ -80,6 +83,9 @@ class ArmSummary:
     perf: dict[str, Count]
     rss: dict[str, float]
     maps: dict[str, float]
+    # Resident memory that came since the start for each byte live at the end; NaN: not known.
+    fragmentation: float
+    limit: dict[str, Any] | None
     states: Counter[str]
     stats: dict[str, int] | None
     stats_total: dict[str, int] | None
@@ -276,6 +282,12 @@ def _summarise_arm(
         perf=_counts([perf for perf in ok["perf"] if perf is not None]),
         rss={field: _median(ok[f"rss_{field}"]) for field in RSS_FIELDS},
         maps={field: _median(ok[f"maps_{field}"]) for field in MAPS_FIELDS},
+        fragmentation=_median(
+            (ok["rss_end_kib"] - ok["rss_start_kib"])
+            * 1024
+            / ok["live_bytes"].where(lambda b: b > 0)
+        ),
+        limit=_limit(ok["limit"]),
         states=Counter(steady.classify(times) for times in steady_times),
         stats=_first(ok["stats"]),
         stats_total=_first(ok["stats_total"]),
@@ -324,6 +336,14 @@ def _failures(trials: pd.DataFrame) -> tuple[str, ...]:
 
 def _first(column: Sequence[dict[str, int] | None]) -> dict[str, int] | None:
     return next((value for value in column if value is not None), None)
+
+
+def _limit(column: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """The memory limit of an arm's processes, with the median of their failed allocations."""
+    known = [limit for limit in column if limit is not None]
+    if not known:
+        return None
+    return {**known[0], "failures": float(np.median([limit["failures"] for limit in known]))}
 
 
 def _counts(records: Sequence[dict[str, Any]]) -> dict[str, Count]:
@@ -398,6 +418,8 @@ def _csv_row(cell: CellSummary, arm: ArmSummary) -> dict[str, Any]:
     row.update(_interval("less_floor", arm.less_floor))
     row.update({f"rss_{field}": value for field, value in arm.rss.items()})
     row.update({f"maps_{field}": value for field, value in arm.maps.items()})
+    row["fragmentation"] = arm.fragmentation
+    row["failed_allocations"] = arm.limit["failures"] if arm.limit else None
     names = ("flat", "warmup", "slowdown", "unsettled", "short")
     for name, state in zip(names, steady.CLASSES):
         row[f"steady_{name}"] = arm.states[state]

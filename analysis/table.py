@@ -338,13 +338,14 @@ def perf_grid(cell: CellSummary) -> Grid:
 
 
 def memory_grid(cell: CellSummary) -> Grid:
-    """Resident memory and mappings at the three moments, and the peak."""
-    columns = ("RSS start", "RSS steady", "RSS end", "RSS peak")
-    maps = ("maps start", "maps steady", "maps end")
-    grid = Grid(("allocator", *(f"{name}, MiB" for name in columns), *maps))
+    """Resident memory and mappings at four moments, the peak, and resident by live bytes."""
+    columns = ("RSS start", "RSS steady", "RSS end", "RSS peak", "RSS after free")
+    maps = ("maps start", "maps steady", "maps end", "maps after free")
+    grid = Grid(("allocator", *(f"{name}, MiB" for name in columns), *maps, "resident/live"))
     for arm in in_order(cell):
         rss = [mebibytes(value) for value in arm.rss.values()]
-        grid.add(arm.arm.title, *rss, *(count(value) for value in arm.maps.values()))
+        maps_at = [count(value) for value in arm.maps.values()]
+        grid.add(arm.arm.title, *rss, *maps_at, ratio(arm.fragmentation))
     return grid
 
 
@@ -419,6 +420,13 @@ def cell_lines(cell: CellSummary) -> list[str]:
             total = sum(arm.states.values())
             lines.append(
                 f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
+            )
+    for arm in in_order(cell):
+        if arm.limit is not None:
+            lines.append(
+                f"{arm.arm.arm}: {count(arm.limit['failures'])} allocations of a process failed "
+                f"under the limit of {mebibytes(arm.limit['bytes'] / 1024)} MiB "
+                f"({arm.limit['kind']})"
             )
     if cell.disturbed:
         lines.append(

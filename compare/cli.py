@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver
+from compare import driver, micro, separate, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
@@ -22,6 +22,17 @@ _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
 _MAX_THREADS = 4096
 _COUNTERS = ("perf", "callgrind", "none")
+_OF_SCENARIOS = (
+    "scenario",
+    "iters",
+    "warmup",
+    "threads",
+    "slots",
+    "batch",
+    "limit",
+    "seed",
+    "trace",
+)
 
 _EPILOG = """\
 examples:
@@ -29,6 +40,8 @@ examples:
   ./run.sh --scenario all --quick              a first look at everything
   ./run.sh --scenario json,mir --allocators hakmem,mimalloc --trials 30
   ./run.sh --scenario vm --allocator mine=./libmine.so --baseline mine
+  ./run.sh --scenario larson --threads 1,2,4   a sweep, with a plot of how it scales
+  ./run.sh --micro --size 16..4K -- --benchmark_min_time=0.1
   ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
   ./run.sh --programs                          whole programs under each allocator
   ./run.sh --resume results/latest             go on with an interrupted run
@@ -52,14 +65,18 @@ class Options:
     record: str | None
     program: tuple[str, ...]
     resume: str | None
+    micro: tuple[str, ...] | None
+    gbench_flags: tuple[str, ...]
     scenarios: tuple[str, ...]
     iters: int
     warmup: int | None
-    size: int | None
+    size: sweep.Values | None
     seed: int | None
-    threads: int | None
+    threads: sweep.Values | None
     slots: int | None
     batch: int | None
+    limit: int | None
+    extra: tuple[str, ...]
     trace: str | None
     trials: int
     allocators: tuple[str, ...] | None
@@ -73,16 +90,16 @@ class Options:
     pin: tuple[int, ...] | None
     out: str | None
 
-    def scenario_parameters(self) -> dict[str, int | None]:
-        """The parameters that have a default in each scenario."""
-        return {
+    def scenario_parameters(self) -> Sequence[dict[str, int | None]]:
+        """The parameters that have a default in each scenario, for each point of a sweep."""
+        given = {
             "warmup": self.warmup,
-            "size": self.size,
             "seed": self.seed,
-            "threads": self.threads,
             "slots": self.slots,
             "batch": self.batch,
+            "limit": self.limit,
         }
+        return sweep.combinations(given, {"size": self.size, "threads": self.threads})
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -171,6 +188,15 @@ def _parser() -> _Parser:
     add = parser.add_argument_group("what runs").add_argument
     add("--scenario", type=_names, metavar="A,B|all", help="scenarios; --list shows them")
     add(
+        "--micro",
+        type=_names,
+        nargs="?",
+        const=(),
+        metavar="A,B",
+        help="micro-benchmarks of single calls by Google Benchmark (all of them), by --size;"
+        " what follows -- are the library's own flags",
+    )
+    add(
         "--programs",
         type=_names,
         nargs="?",
@@ -213,6 +239,16 @@ def _parser() -> _Parser:
         metavar="N",
         help=f"timed processes per allocator and scenario ({DEFAULT_TRIALS})",
     )
+    add(
+        "--memory",
+        action="store_true",
+        help=f"also resident memory over time, in {separate.TRIALS} more processes per allocator",
+    )
+    add(
+        "--latency",
+        action="store_true",
+        help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
+    )
     add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
     add(
         "--timeout",
@@ -235,10 +271,26 @@ def _parser() -> _Parser:
     add("--pin", type=_cpus, metavar="CPUS", help="run the measured processes on these CPUs only")
 
     add = parser.add_argument_group("scenario parameters (default: each its own)").add_argument
-    add("--size", type=_size, metavar="BYTES", help="of a block; K, M, G multiply by 1024")
-    add("--threads", type=_whole(1, _MAX_THREADS), metavar="N", help="worker threads")
+    add(
+        "--size",
+        type=sweep.doubling(_size),
+        metavar="BYTES",
+        help="of a block; K, M, G multiply by 1024; a sweep: 64,256,4K or, doubling, 16..1K",
+    )
+    add(
+        "--threads",
+        type=sweep.of(_whole(1, _MAX_THREADS)),
+        metavar="N",
+        help="worker threads; a sweep: 1,2,4",
+    )
     add("--slots", type=_whole(1, driver.MAX_SLOTS), metavar="N", help="blocks alive at once")
     add("--batch", type=_whole(1, driver.MAX_BATCH), metavar="N", help="operations per iteration")
+    add(
+        "--limit",
+        type=_whole(driver.MIN_LIMIT, driver.MAX_LIMIT),
+        metavar="PERCENT",
+        help="memory limit, in per cent of the live bytes (scenario pressure)",
+    )
     add("--seed", type=_whole(0, driver.MAX_SEED), metavar="N", help="of the scenarios' choices")
 
     add("--trace", type=_word, metavar="FILE", help="recording for the scenario trace")
@@ -282,9 +334,16 @@ def _check_alone(parser: _Parser, given: dict[str, Any], alone: str, why: str) -
 def _check_record(given: argparse.Namespace, program: Sequence[str], dashes: bool) -> None:
     """--record and -- with a program come together, or not at all."""
     if given.record is None and dashes:
-        raise UsageError("--: only --record FILE takes a program")
+        raise UsageError("--: only --record FILE takes a program, and --micro flags")
     if given.record is not None and not program:
         raise UsageError(f"--record '{given.record}': must be followed by -- and a program")
+
+
+def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
+    """What belongs to scenarios does not go with --micro."""
+    for name in (*_OF_SCENARIOS, *separate.PURPOSES, "programs", "profile", "counters"):
+        if given[name] != parser.get_default(name):
+            raise UsageError(f"--{name}: does not go with --micro")
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -292,13 +351,13 @@ def parse(argv: Sequence[str]) -> Options:
     parser = _parser()
     ours = list(argv)
     dashes = "--" in ours
-    program: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     if dashes:
-        program = tuple(ours[ours.index("--") + 1 :])
+        after = tuple(ours[ours.index("--") + 1 :])
         ours = ours[: ours.index("--")]
-    given, extra = parser.parse_known_args(ours)
-    if extra:
-        word = extra[0]
+    given, unknown = parser.parse_known_args(ours)
+    if unknown:
+        word = unknown[0]
         if not word.startswith("-"):
             raise UsageError(f"'{word}': no option takes it; --help shows what can be said")
         known = [option for option in parser._option_string_actions if option != "--check-args"]
@@ -306,11 +365,16 @@ def parse(argv: Sequence[str]) -> Options:
             f"{word.partition('=')[0]}: no such option; did you mean"
             f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
         )
-    _check_record(given, program, dashes)
+    flags: tuple[str, ...] = after if given.micro is not None else ()
+    program: tuple[str, ...] = after if given.micro is None else ()
+    micro.check_flags(flags)
+    _check_record(given, program, dashes and given.micro is None)
     if given.record is not None:
         _check_alone(parser, vars(given), "record", "measures nothing")
     elif given.resume is not None:
         _check_alone(parser, vars(given), "resume", "continues the run's own plan")
+    elif given.micro is not None:
+        _check_micro(parser, vars(given))
     elif given.scenario is None and given.programs is None and not given.list:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
     if given.quick and given.trials is not None:
@@ -321,6 +385,8 @@ def parse(argv: Sequence[str]) -> Options:
         record=given.record,
         program=program,
         resume=given.resume,
+        micro=given.micro,
+        gbench_flags=flags,
         scenarios=given.scenario or (),
         iters=given.iters or DEFAULT_ITERS,
         warmup=given.warmup,
@@ -329,6 +395,8 @@ def parse(argv: Sequence[str]) -> Options:
         threads=given.threads,
         slots=given.slots,
         batch=given.batch,
+        limit=given.limit,
+        extra=tuple(purpose for purpose in separate.PURPOSES if getattr(given, purpose)),
         trace=given.trace,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,

@@ -15,6 +15,7 @@ MAX_ITERS = 10_000_000
 MAX_SLOTS = 1 << 24
 MAX_BATCH = 1_000_000_000
 MAX_SEED = (1 << 63) - 1
+MIN_LIMIT, MAX_LIMIT = 10, 10_000  # per cent
 # Timelines longer than this go to a file of their own.
 TIMELINE_INLINE = 4096
 
@@ -154,6 +155,9 @@ def parameters(
             )
     if slots is not None and not scenario.defaults["slots"]:
         raise UsageError(f"--slots {slots}: scenario {scenario.name} has no slots; leave it out")
+    limit = asked["limit"]
+    if limit is not None and not scenario.defaults["limit"]:
+        raise UsageError(f"--limit {limit}: scenario {scenario.name} sets no limit; leave it out")
     if threads is not None and threads > scenario.max_threads:
         raise UsageError(
             f"--threads {threads}: must be from 1 to {scenario.max_threads}"
@@ -163,8 +167,11 @@ def parameters(
         key: defaults[key] if asked[key] is None else asked[key]
         for key in ("warmup", "size", "seed", "threads", "slots", "batch")
     }
+    if limit is None:
+        limit = scenario.defaults["limit"]
+    of_limit = {"limit": limit} if limit else {}
     numbers = {key: value for key, value in chosen.items() if value is not None}
-    return {"iters": iters, **numbers, **of_trace}
+    return {"iters": iters, **numbers, **of_limit, **of_trace}
 
 
 def command(driver: Path, scenario: str, params: Mapping[str, int | str]) -> list[str]:

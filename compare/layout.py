@@ -13,6 +13,16 @@ class Layout:
     results: Path
 
     @property
+    def latency(self) -> Path:
+        """The driver that times each call."""
+        return self.driver.with_name("hkl-latency")
+
+    @property
+    def micro(self) -> Path:
+        """Google Benchmark's main with the micro-benchmarks."""
+        return self.driver.with_name("hkl-micro")
+
+    @property
     def build(self) -> Path:
         """Where the driver is, and what is built with it."""
         return self.driver.parent

@@ -12,7 +12,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import callgrind, driver, perf, plan, preload, profile, program, storage
+from compare import (
+    callgrind,
+    driver,
+    micro,
+    perf,
+    plan,
+    preload,
+    profile,
+    program,
+    separate,
+    storage,
+)
 from compare.allocators import (
     Allocator,
     choose,
@@ -99,17 +110,19 @@ def _listing(layout: Layout) -> str:
 
 def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     """run.json of a new run, with everything checked that the options ask for."""
-    known = driver.scenarios(layout.driver)
-    scenarios = driver.choose(options.scenarios, known, options.trace is not None)
+    present = driver.scenarios(layout.driver)
+    scenarios = driver.choose(options.scenarios, present, options.trace is not None)
     trace = None if options.trace is None else _trace(options.trace, layout)
-    asked = options.scenario_parameters()
     cells: list[Json] = [
         {
             "scenario": scenario.name,
             "params": driver.parameters(scenario, options.iters, asked, trace),
         }
         for scenario in scenarios
+        for asked in options.scenario_parameters()
     ]
+    if options.micro is not None:
+        cells = micro.cells(options.micro, options.size, options.gbench_flags, layout)
     programs: list[program.Known] = []
     if options.programs is not None:
         programs = program.choose(options.programs, program.load_table())
@@ -128,7 +141,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         cell, said = _program_cell(entry, arms, environment, layout)
         cells.append(cell)
         notes += said
-    if not scenarios and all(cell["arms"] == [] for cell in cells):
+    if not scenarios and all(cell.get("arms") == [] for cell in cells):
         raise UsageError(f"--programs: nothing can be run here: {'; '.join(notes)}")
     uncounted = options.counters == "none" or not scenarios
     counters = (
@@ -137,7 +150,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         else perf.probe(perf_path, simulated=options.counters == "callgrind")
     )
     extra = _extra(options, counters, arms, environment, layout) if scenarios else {}
-    return plan.run_json(
+    run = plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         argv=argv,
         seed=(
@@ -155,6 +168,12 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         pin=options.pin,
         notes=notes,
     )
+    run["plan"] += separate.plan(run, options.extra)
+    if options.micro is not None:
+        run["tools"][layout.micro.name] = sha256_of(layout.micro)
+    if "latency" in options.extra:
+        run["tools"][layout.latency.name] = sha256_of(layout.latency)
+    return run
 
 
 def _extra(
@@ -283,9 +302,15 @@ def _folder(options: Options, layout: Layout) -> Path:
     """Absolute path of the new run's folder."""
     if options.out is not None:
         return Path(os.path.realpath(options.out))
-    names = "+".join([*options.scenarios, *(["programs"] if options.programs is not None else [])])
+    names = "+".join(
+        [
+            *options.scenarios,
+            *(["micro", *options.micro] if options.micro is not None else []),
+            *(["programs"] if options.programs is not None else []),
+        ]
+    )
     if len(names) > _LONGEST_NAME:
-        names = f"{len(options.scenarios)}-scenarios"
+        names = f"{names.count('+') + 1}-scenarios"
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{names}"
     folder = layout.results / stem
     number = 2
@@ -300,6 +325,9 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
     option = f"--resume {folder}"
     files = [(arm["title"], arm["lib"], arm["sha256"]) for arm in run["arms"] if arm["lib"]]
     files.append(("the driver", str(layout.driver), run["tools"].get("driver_sha256")))
+    for binary in (layout.latency, layout.micro):
+        if binary.name in run["tools"]:
+            files.append((binary.name, str(binary), run["tools"][binary.name]))
     traces = {
         cell["params"]["trace"]: cell["params"]
         for cell in run["cells"]

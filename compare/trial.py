@@ -28,11 +28,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compare import callgrind, driver, perf, profile, program
+from compare import callgrind, driver, micro, perf, profile, program
 from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.plan import Json
 from compare.schema import record_problem
+from compare.separate import SAMPLE_EVERY_S, MemoryWatch
 from compare.text import last_line, one_line
 
 # All that the driver's environment holds, beside what run.json adds.
@@ -109,6 +110,8 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
         "syscalls": None,
     }
     measure = _measure_program if whole_program else _measure
+    if "micro" in cell:
+        measure = _measure_micro
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
         end, measured = measure(run, entry, arm, cell, bench, Path(scratch))
@@ -129,7 +132,9 @@ def _measure(
     record_path, said_path, data_path = (scratch / name for name in ("record", "said", "data"))
     purpose = entry["purpose"]
     events = _events(run, entry) if bench.perf else []
-    line = driver.command(bench.layout.driver, cell["scenario"], cell["params"])
+    program = bench.layout.latency if entry["purpose"] == "latency" else bench.layout.driver
+    watch = MemoryWatch(program.name) if entry["purpose"] == "memory" else None
+    line = driver.command(program, cell["scenario"], cell["params"])
     timeline = None
     if cell["params"]["iters"] + cell["params"]["warmup"] > driver.TIMELINE_INLINE:
         timeline = f"timelines/{entry['trial']}.u64"
@@ -162,6 +167,7 @@ def _measure(
             said_path,
             fds=fds,
             fixed_layout=purpose == callgrind.PURPOSE,
+            watch=watch,
         )
     finally:
         for fd in fds:
@@ -178,7 +184,10 @@ def _measure(
         measured["params"] = {**cell["params"], **measured["params"]}
     if measured.get("timeline_file") is not None:
         measured["timeline_file"] = timeline
-    if purpose == callgrind.PURPOSE:
+    if watch is not None:
+        measured["memory_file"] = f"memory/{entry['trial']}.csv"
+        watch.write(bench.folder / measured["memory_file"])
+    elif purpose == callgrind.PURPOSE:
         counted = callgrind.parse(data_path.read_text(encoding="utf-8", errors="replace"))
         if counted is None:
             return _End("error", "callgrind counted nothing"), {}
@@ -229,6 +238,26 @@ def _measure_program(
     return _End(status, error or end.error), {}
 
 
+def _measure_micro(
+    run: Json, entry: Json, arm: Json, cell: Json, bench: Bench, scratch: Path
+) -> tuple[_End, Json]:
+    """Runs a micro-benchmark once; as _measure."""
+    kept = f"gbench/{entry['trial']}.json"
+    (bench.folder / "gbench").mkdir(exist_ok=True)
+    environment = environment_of(run, entry, arm)
+    if arm["lib"] is not None:
+        environment["LD_PRELOAD"] = arm["lib"]
+    settings = [f"{key}={value}" for key, value in environment.items()]
+    line = micro.command(bench.layout, cell, bench.folder / kept)
+    end = _run_process([_ENV, "-i", *settings, *line], run, bench, scratch / "said")
+    if end.status != "ok":
+        return end, {}
+    try:
+        return end, {**micro.measured(bench.folder / kept, cell["params"]), "gbench_file": kept}
+    except ValueError as error:
+        return _End("error", one_line(str(error))), {}
+
+
 def _events(run: Json, entry: Json) -> list[str]:
     """The events of this trial: system calls are traced in 'count' trials only."""
     if run["counters"]["mode"] != "perf" or entry["purpose"] not in ("time", "count"):
@@ -269,6 +298,7 @@ def _run_process(
     fds: Sequence[int] = (),
     cwd: Path | None = None,
     fixed_layout: bool = False,
+    watch: MemoryWatch | None = None,
 ) -> _End:
     """Runs `command` in a process group of its own to its end, or to the time limit."""
     timeout_s = run["timeout_s"]
@@ -284,7 +314,7 @@ def _run_process(
             start_new_session=True,
             preexec_fn=_setting_up(run.get("pin"), fixed_layout),
         )
-    in_time = _wait(process.pid, timeout_s, bench.interrupt.fd)
+    in_time = _wait(process.pid, timeout_s, bench.interrupt.fd, watch)
     # The group still exists: its leader has not been reaped. Nothing of a trial may outlive it.
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -295,14 +325,22 @@ def _run_process(
     return _fate(process.returncode, said_path.read_text(encoding="utf-8", errors="replace"))
 
 
-def _wait(pid: int, timeout_s: float, wake_fd: int) -> bool:
-    """Waits without using the processor. False when neither the end nor a signal came in time."""
+def _wait(pid: int, timeout_s: float, wake_fd: int, watch: MemoryWatch | None) -> bool:
+    """Waits without using the processor, or while watching. False when neither the end nor a signal
+    came in time."""
     pid_fd = os.pidfd_open(pid)
     try:
         poller = select.poll()
         poller.register(pid_fd, select.POLLIN)
         poller.register(wake_fd, select.POLLIN)
-        return bool(poller.poll(timeout_s * 1000))
+        if watch is None:
+            return bool(poller.poll(timeout_s * 1000))
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            watch.look(pid)
+            if poller.poll(SAMPLE_EVERY_S * 1000):
+                return True
+        return False
     finally:
         os.close(pid_fd)
 

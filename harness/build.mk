@@ -1,9 +1,13 @@
 # hkl-driver: harness and scenarios in one binary. Any scenarios/*.c is built in; nothing else to edit.
+# hkl-latency: the same objects, linked so that each call of the allocator is timed (harness/latency/).
+# hkl-micro: micro-benchmarks of single calls (harness/micro/).
 # Beside it: the floor (harness/floor/), what runs whole programs (harness/child/), and hkl-record.so and hkl-trace: the recorder
 # of allocation calls, and what packs and checks its traces.
 HARNESS_DRIVER := $(BUILD)/hkl-driver
-HARNESS_BIN := $(HARNESS_DRIVER) $(BUILD)/libfloor.so $(BUILD)/hkl-child
+HARNESS_BIN := $(HARNESS_DRIVER) $(BUILD)/hkl-latency $(BUILD)/hkl-micro $(BUILD)/libfloor.so $(BUILD)/hkl-child
 RECORD_BIN  := $(BUILD)/hkl-record.so $(BUILD)/hkl-trace
+
+comma := ,
 
 HARNESS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/*.c) $(wildcard scenarios/*.c))) \
                $(BUILD)/harness/gbench.o
@@ -26,8 +30,19 @@ $(BUILD)/harness/gbench.o: harness/gbench.cc
 	$(CXX) $(HARNESS_CXXFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # -z now: symbols are bound at start-up, not inside the cold window.
-$(HARNESS_DRIVER): $(HARNESS_OBJ)
-	$(CXX) -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS) $^ -lbenchmark -ldl -o $@
+HARNESS_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
+
+$(HARNESS_DRIVER): $(HARNESS_OBJ) $(BUILD)/harness/latency/off.o
+	$(CXX) $(HARNESS_LDFLAGS) $^ -lbenchmark -ldl -o $@
+
+$(BUILD)/hkl-latency: $(HARNESS_OBJ) $(BUILD)/harness/latency/wrap.o
+	$(CXX) $(HARNESS_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free) $^ -lbenchmark -ldl -o $@
+
+MICRO_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard harness/micro/*.c))) \
+             $(BUILD)/harness/fail.o $(BUILD)/harness/gbench.o
+
+$(BUILD)/hkl-micro: $(MICRO_OBJ)
+	$(CXX) $(HARNESS_LDFLAGS) $^ -lbenchmark -ldl -o $@
 
 # malloc is defined here: the compiler must not make calls of it out of other code.
 $(BUILD)/libfloor.so: harness/floor/floor.c
@@ -50,4 +65,5 @@ TRACE_OBJ := $(patsubst %,$(BUILD)/%.o,harness/record/trace_tool harness/record/
 $(BUILD)/hkl-trace: $(TRACE_OBJ)
 	$(CC) -pie $(LDFLAGS) $^ -o $@
 
--include $(HARNESS_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(BUILD)/harness/record/recorder.d
+-include $(HARNESS_OBJ:.o=.d) $(TRACE_OBJ:.o=.d) $(MICRO_OBJ:.o=.d) $(BUILD)/harness/record/recorder.d \
+         $(wildcard $(BUILD)/harness/latency/*.d)

@@ -82,6 +82,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_unsigned(&json, "threads", scenario->defaults.threads);
         hkl_json_unsigned(&json, "slots", scenario->defaults.slots);
         hkl_json_unsigned(&json, "batch", scenario->defaults.batch);
+        hkl_json_unsigned(&json, "limit", scenario->defaults.limit);
         hkl_json_close(&json, '}');
         hkl_json_open(&json, "limits", '{');
         hkl_json_unsigned(&json, "min_size", scenario->min_size);

@@ -2,14 +2,15 @@
  * would allocate, and the allocator under test may be what has failed. */
 #include "harness/fail.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 _Noreturn void hkl_fail(int status, const char *format, ...) {
-    char line[512] = "hkl-driver: ";
-    size_t used = strlen(line);
+    char line[512];
+    size_t used = (size_t)snprintf(line, 64, "%.60s: ", program_invocation_short_name);
     const size_t room = sizeof line - used - 1; /* one byte for the newline */
 
     va_list args;

@@ -52,6 +52,7 @@ static void measure(const struct hkl_options *options) {
         hkl_fail(HKL_EXIT_FAILED, "Google Benchmark ran %llu of %llu iterations",
                  (unsigned long long)done, (unsigned long long)run.total);
     run.scenario->teardown(run.state);
+    run.memory_after = hkl_process_memory();
 
     int error = 0;
     if (timeline_fd >= 0) {

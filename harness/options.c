@@ -15,14 +15,16 @@
 const char hkl_options_help[] =
     "hkl-driver --list\n"
     "hkl-driver --scenario NAME --iters N [--warmup N] [--size BYTES[K|M|G]] [--seed N]\n"
-    "           [--threads N] [--slots N] [--batch N] [--perf-control CTL_FD,ACK_FD]\n"
-    "           [--timeline FILE] [--record FD] [--trace FILE]\n"
+    "           [--threads N] [--slots N] [--batch N] [--limit PERCENT]\n"
+    "           [--perf-control CTL_FD,ACK_FD] [--timeline FILE] [--record FD] [--trace FILE]\n"
     "Runs warmup + iters iterations of one scenario and writes one JSON record.\n";
 
 enum {
     MAX_ITERS = 10000000, /* of warm-up, and of the rest; 8 bytes of timeline for each */
     MAX_SLOTS = 1 << 24,
     MAX_BATCH = 1000000000,
+    MIN_LIMIT = 10,
+    MAX_LIMIT = 10000, /* per cent */
     MAX_FD = 1 << 20,
 };
 
@@ -35,6 +37,7 @@ enum option {
     THREADS,
     SLOTS,
     BATCH,
+    LIMIT,
     PERF_CONTROL,
     TIMELINE,
     RECORD,
@@ -43,10 +46,13 @@ enum option {
 };
 
 static const char *const names[OPTIONS] = {
-    [SCENARIO] = "--scenario", [ITERS] = "--iters",   [WARMUP] = "--warmup",
-    [SIZE] = "--size",         [SEED] = "--seed",     [THREADS] = "--threads",
-    [SLOTS] = "--slots",       [BATCH] = "--batch",   [PERF_CONTROL] = "--perf-control",
-    [TIMELINE] = "--timeline", [RECORD] = "--record", [TRACE] = "--trace",
+    [SCENARIO] = "--scenario", [ITERS] = "--iters",
+    [WARMUP] = "--warmup",     [SIZE] = "--size",
+    [SEED] = "--seed",         [THREADS] = "--threads",
+    [SLOTS] = "--slots",       [BATCH] = "--batch",
+    [LIMIT] = "--limit",       [PERF_CONTROL] = "--perf-control",
+    [TIMELINE] = "--timeline", [RECORD] = "--record",
+    [TRACE] = "--trace",
 };
 
 /* Reads decimal digits up to the first other character; false when there are none or too many. */
@@ -128,6 +134,14 @@ static uint32_t number_of_slots(const char *text, const struct hkl_scenario *sce
         hkl_fail(HKL_EXIT_USAGE, "--slots '%s': scenario %s has no slots; leave it out", text,
                  scenario->name);
     return (uint32_t)number_or(SLOTS, text, fallback, 1, MAX_SLOTS);
+}
+
+static uint32_t memory_limit(const char *text, const struct hkl_scenario *scenario) {
+    const uint32_t fallback = scenario->defaults.limit;
+    if (text && !fallback && strcmp(text, "0") != 0)
+        hkl_fail(HKL_EXIT_USAGE, "--limit '%s': scenario %s sets no limit; leave it out", text,
+                 scenario->name);
+    return (uint32_t)number_or(LIMIT, text, fallback, MIN_LIMIT, MAX_LIMIT);
 }
 
 /* Is `fd` open, and for `access` (O_RDONLY or O_WRONLY)? */
@@ -254,6 +268,7 @@ void hkl_options_parse(struct hkl_options *options, int argc, char **argv) {
         .slots = number_of_slots(texts[SLOTS], scenario),
         .batch = trace ? number_of_trace(BATCH, texts[BATCH], trace->calls + trace->live)
                        : number_or(BATCH, texts[BATCH], defaults->batch, 1, MAX_BATCH),
+        .limit = memory_limit(texts[LIMIT], scenario),
         .trace = trace,
     };
     options->perf = perf_descriptors(texts[PERF_CONTROL]);

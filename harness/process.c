@@ -78,6 +78,11 @@ static int64_t count_mappings(void) {
     return length < 0 ? -1 : lines;
 }
 
+int64_t hkl_process_address_space_kib(void) {
+    char text[PROC_BUFFER];
+    return read_head("/proc/self/status", text) ? number_after(text, "VmSize") : -1;
+}
+
 struct hkl_memory hkl_process_memory(void) {
     struct hkl_memory memory = {.rss_kib = -1, .peak_kib = -1, .maps = count_mappings()};
     char text[PROC_BUFFER];

@@ -31,6 +31,9 @@ struct hkl_usage hkl_process_usage(void);
 /* later - earlier, field by field. */
 struct hkl_usage hkl_usage_since(const struct hkl_usage *later, const struct hkl_usage *earlier);
 
+/* VmSize, KiB; -1 when /proc cannot be read. */
+int64_t hkl_process_address_space_kib(void);
+
 /* Ends the driver with a message when /proc cannot be read. */
 struct hkl_memory hkl_process_memory(void);
 

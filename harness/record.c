@@ -2,6 +2,8 @@
 #include "harness/record.h"
 
 #include "harness/json.h"
+#include "harness/latency.h"
+#include "harness/limit.h"
 #include "scenarios/trace_reader.h"
 
 #include <endian.h>
@@ -37,6 +39,8 @@ static void write_params(struct hkl_json *json, const struct hkl_run *run) {
     hkl_json_unsigned(json, "threads", run->params.threads);
     hkl_json_unsigned(json, "slots", run->params.slots);
     hkl_json_unsigned(json, "batch", run->params.batch);
+    if (run->params.limit)
+        hkl_json_unsigned(json, "limit", run->params.limit);
     if (run->params.trace)
         hkl_json_string(json, "trace", run->params.trace->file);
     hkl_json_close(json, '}');
@@ -74,11 +78,23 @@ static void write_memory(struct hkl_json *json, const struct hkl_run *run, bool 
     write_known(json, "steady_kib", steady, run->memory_steady.rss_kib);
     hkl_json_signed(json, "end_kib", run->memory_end.rss_kib);
     hkl_json_signed(json, "peak_kib", run->memory_end.peak_kib);
+    hkl_json_signed(json, "after_kib", run->memory_after.rss_kib);
     hkl_json_close(json, '}');
     hkl_json_open(json, "maps", '{');
     hkl_json_signed(json, "start", run->memory_start.maps);
     write_known(json, "steady", steady, run->memory_steady.maps);
     hkl_json_signed(json, "end", run->memory_end.maps);
+    hkl_json_signed(json, "after", run->memory_after.maps);
+    hkl_json_close(json, '}');
+}
+
+static void write_limit(struct hkl_json *json) {
+    if (!hkl_limit.kind)
+        return;
+    hkl_json_open(json, "limit", '{');
+    hkl_json_string(json, "kind", hkl_limit.kind);
+    hkl_json_unsigned(json, "bytes", hkl_limit.bytes);
+    hkl_json_unsigned(json, "failures", hkl_limit.failures);
     hkl_json_close(json, '}');
 }
 
@@ -129,11 +145,14 @@ int hkl_record_write(const struct hkl_run *run, const char *timeline_file, int f
         hkl_json_close(&json, ']');
     }
     hkl_json_string(&json, "timeline_file", timeline_file);
-    hkl_json_null(&json, "latency");
+    hkl_latency_write(&json);
     write_memory(&json, run, steady);
+    if (run->scenario->live_bytes)
+        hkl_json_unsigned(&json, "live_bytes", run->live_bytes);
     write_stats(&json, "stats", steady, &run->stats, HKL_STATS_STEADY);
     write_stats(&json, "stats_total", true, &run->stats, HKL_STATS_FIRST);
     write_noise(&json, run, steady);
+    write_limit(&json);
     hkl_json_close(&json, '}');
     return hkl_json_finish(&json);
 }

@@ -8,6 +8,8 @@
 #include "harness/callgrind.h"
 #include "harness/clock.h"
 #include "harness/fail.h"
+#include "harness/latency.h"
+#include "harness/limit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -34,6 +36,7 @@ static void open_window(struct hkl_run *run, enum hkl_window_id id) {
         run->disturbance = hkl_process_disturbance();
         hkl_allocator_stats_take(&run->stats, HKL_STATS_STEADY);
         hkl_perf_control_switch(&run->perf, true);
+        hkl_latency_start();
         if (run->callgrind)
             hkl_callgrind_forget();
     }
@@ -44,6 +47,7 @@ static void close_window(struct hkl_run *run, enum hkl_window_id id) {
     const struct hkl_usage usage = hkl_process_usage();
     run->windows[id].usage = hkl_usage_since(&usage, &run->windows[id].usage);
     if (id == HKL_STEADY) {
+        hkl_latency_stop();
         if (run->callgrind)
             hkl_callgrind_stop();
         hkl_perf_control_switch(&run->perf, false);
@@ -55,8 +59,11 @@ static int64_t since(int64_t later, int64_t earlier) {
 }
 
 static void end_run(struct hkl_run *run) {
+    hkl_limit_lift(); /* what follows, Google Benchmark too, is no longer measured */
     hkl_allocator_stats_take(&run->stats, HKL_STATS_END);
     run->memory_end = hkl_process_memory();
+    if (run->scenario->live_bytes)
+        run->live_bytes = run->scenario->live_bytes(run->state);
     const struct hkl_disturbance end = hkl_process_disturbance();
     run->disturbance.steal_ticks = since(end.steal_ticks, run->disturbance.steal_ticks);
     run->disturbance.migrations = since(end.migrations, run->disturbance.migrations);

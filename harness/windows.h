@@ -38,9 +38,12 @@ struct hkl_run {
     uint64_t next; /* iteration */
     struct hkl_window windows[HKL_WINDOWS];
     struct hkl_memory memory_start, memory_steady, memory_end;
+    uint64_t live_bytes;                /* at the end; set where the scenario tells */
     struct hkl_disturbance disturbance; /* in the steady window; -1 where unknown */
     double load1;
     bool load1_known;
+
+    struct hkl_memory memory_after; /* of teardown; set by the caller */
 };
 
 /* Does the next iteration of the run and returns its time in ns. The first call sets the scenario

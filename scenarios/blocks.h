@@ -18,6 +18,22 @@ static inline volatile char *hkl_allocate(size_t size) {
     return block;
 }
 
+/* calloc(1, size), else as hkl_allocate(). */
+static inline volatile char *hkl_allocate_zeroed(size_t size) {
+    volatile char *block = calloc(1, size);
+    if (__builtin_expect(!block, 0))
+        hkl_fail(HKL_EXIT_FAILED, "scenario failed: calloc(1, %zu) returned NULL", size);
+    return block;
+}
+
+/* realloc(block, size), else as hkl_allocate(). */
+static inline volatile char *hkl_reallocate(volatile char *block, size_t size) {
+    volatile char *moved = realloc((void *)block, size);
+    if (__builtin_expect(!moved, 0))
+        hkl_fail(HKL_EXIT_FAILED, "scenario failed: realloc to %zu returned NULL", size);
+    return moved;
+}
+
 /* free() of a block from hkl_allocate(); NULL is a no-op. */
 static inline void hkl_release(volatile char *block) {
     free((void *)block);

@@ -18,7 +18,7 @@ static void *hkl_large_block_setup(const struct hkl_params *params) {
     return state;
 }
 
-static uint64_t hkl_large_block_iterate(void *context) {
+static inline uint64_t hkl_large_block_iterate(void *context) {
     const struct hkl_params *state = context;
     for (uint64_t i = 0; i < state->batch; i++) {
         volatile char *block = hkl_allocate(state->size);

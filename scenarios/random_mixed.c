@@ -7,6 +7,8 @@
 #include "scenarios/random.h"
 #include "scenarios/scenario.h"
 
+#include <stdbool.h>
+
 enum { MIN_SIZE = 16, MAX_SIZE = 1040 };
 
 struct random_mixed {
@@ -14,6 +16,7 @@ struct random_mixed {
     uint64_t min_size, max_size;
     uint64_t batch;
     uint64_t slots;
+    bool label;              /* a mix of sizes: each block begins with its own */
     volatile char *blocks[]; /* slots of them; NULL: empty */
 };
 
@@ -30,6 +33,7 @@ static void *setup(const struct hkl_params *params) {
     state->max_size = params->size ? params->size : MAX_SIZE;
     state->batch = params->batch;
     state->slots = params->slots;
+    state->label = !params->size;
     return state;
 }
 
@@ -45,9 +49,22 @@ static uint64_t iterate(void *context) {
                 hkl_random_between(&state->random, state->min_size, state->max_size);
             *slot = hkl_allocate(size);
             hkl_touch_ends(*slot, size);
+            if (state->label)
+                *(volatile uint16_t *)(volatile void *)*slot = (uint16_t)size;
         }
     }
     return state->batch;
+}
+
+static uint64_t live_bytes(const void *context) {
+    const struct random_mixed *state = context;
+    uint64_t live = 0;
+    for (uint64_t i = 0; i < state->slots; i++) {
+        const volatile void *block = state->blocks[i];
+        if (block)
+            live += state->label ? *(const volatile uint16_t *)block : state->min_size;
+    }
+    return live;
 }
 
 static void teardown(void *context) {
@@ -68,4 +85,5 @@ HKL_SCENARIO(random_mixed) = {
     .setup = setup,
     .iterate = iterate,
     .teardown = teardown,
+    .live_bytes = live_bytes,
 };

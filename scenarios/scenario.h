@@ -21,6 +21,7 @@ struct hkl_params {
     uint32_t threads; /* worker threads, 1 or more */
     uint32_t slots;   /* working set: blocks that may live at once; 0 where it has no meaning */
     uint64_t batch;   /* operations per iteration */
+    uint32_t limit;   /* of memory, in per cent of the live bytes; 0: the scenario sets none */
     const struct hkl_trace *trace; /* NULL unless the scenario takes one */
 };
 
@@ -47,6 +48,10 @@ struct hkl_scenario {
 
     /* Frees every block that is still live, and the state. */
     void (*teardown)(void *state);
+
+    /* Bytes asked for and not yet freed, now; called between iterations. NULL: the scenario does
+     * not tell. */
+    uint64_t (*live_bytes)(const void *state);
 };
 
 /* Places a pointer to the descriptor in the section that the driver walks. */

@@ -16,7 +16,7 @@ $(BUILD)/tests/%.o: tests/%.cc
 	$(CXX) -std=c++17 -fsized-deallocation $(TEST_FLAGS) $(WARN) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # Programs in parts that need settings of their own.
-PARTED_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell grep -l '"parts.h"' tests/allocator/test_*.c))
+PARTED_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell grep -ls '"parts.h"' tests/allocator/test_*.c))
 $(PARTED_TESTS): $(BUILD)/tests/allocator/parts.o
 
 $(BUILD)/tests/allocator/test_%: $(BUILD)/tests/allocator/test_%.o $(BUILD)/tests/allocator/support.o $(BUILD)/libhakmem.so

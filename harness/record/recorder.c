@@ -204,7 +204,7 @@ static void begin_recording(void) {
     const char *path = getenv(HKL_RAW_VARIABLE);
     if (!path || strlen(path) >= sizeof raw_path)
         return;
-    strcpy(raw_path, path);
+    memcpy(raw_path, path, strlen(path) + 1);
     const int fd = open(raw_path, O_RDWR | O_CLOEXEC);
     bool begun = false;
     int problem = errno;
@@ -223,8 +223,8 @@ static void begin_recording(void) {
         char line[PATH_MAX + 200];
         const int length = snprintf(line, sizeof line, "hkl-record: cannot record into '%s': %s\n",
                                     raw_path, strerror(problem));
-        if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
-            problem = errno; /* nobody is left to tell */
+        ssize_t written = length > 0 ? write(STDERR_FILENO, line, (size_t)length) : 0;
+        (void)written; /* nobody is left to tell */
     }
     errno = saved;
 }

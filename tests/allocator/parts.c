@@ -14,8 +14,9 @@
 static void change_environment(const char *settings, int set) {
     char text[512];
     char *rest = NULL;
-    assert_true(strlen(settings) < sizeof text);
-    strcpy(text, settings);
+    size_t length = strlen(settings);
+    assert_true(length < sizeof text);
+    memcpy(text, settings, length + 1);
     for (char *name = strtok_r(text, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(name, '=');
         assert_non_null(value);

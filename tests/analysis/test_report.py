@@ -110,7 +110,7 @@ def test_markdown_tables_have_as_many_entries_as_columns(reported: Path) -> None
 def test_html_report_needs_nothing_else(reported: Path) -> None:
     text = (reported / "report.html").read_text()
     sources = re.findall(r"""(?:src|href)=["']?([^"'> ]+)""", text)
-    assert len(sources) == 2
+    assert len(sources) == 3
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert "<script" not in text and "@import" not in text and "url(" not in text

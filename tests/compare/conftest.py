@@ -34,10 +34,11 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def driver() -> Path:
-    """The real driver, built when it is not there."""
+    """The real driver, built with its siblings when one is not there."""
     path = ROOT / "build" / "hkl-driver"
-    if not path.exists():
-        subprocess.run(["make", "-s", "build/hkl-driver"], cwd=ROOT, check=True)
+    programs = ["build/hkl-driver", "build/hkl-latency", "build/hkl-micro"]
+    if not all((ROOT / program).exists() for program in programs):
+        subprocess.run(["make", "-s", *programs], cwd=ROOT, check=True)
     return path
 
 

@@ -31,6 +31,8 @@ BAD = [
     ([*OK, "--threads", "0"], ["--threads", "'0'"]),
     ([*OK, "--slots", "5"], ["--slots", "'5'"]),
     ([*OK, "--batch", "0"], ["--batch", "'0'"]),
+    ([*OK, "--limit", "150"], ["--limit", "'150'", "vm"]),
+    (["--scenario", "pressure", "--iters", "1", "--limit", "9"], ["--limit", "'9'", "from 10 to"]),
     ([*OK, "--batch", "1000000001"], ["--batch"]),
     ([*OK, "--size", "0"], ["--size", "'0'"]),
     ([*OK, "--size", "2G"], ["--size", "'2G'", "1073741824"]),
@@ -81,9 +83,15 @@ def test_bad_arguments(driver, args, named):
 
 
 @pytest.mark.parametrize("text", NOT_NUMBERS)
-@pytest.mark.parametrize("option", ["iters", "warmup", "size", "seed", "threads", "slots", "batch"])
+@pytest.mark.parametrize(
+    "option", ["iters", "warmup", "size", "seed", "threads", "slots", "batch", "limit"]
+)
 def test_not_a_number(driver, option, text):
-    args = {"--scenario": "random_mixed", "--iters": "1", f"--{option}": text}
+    args = {
+        "--scenario": "pressure" if option == "limit" else "random_mixed",
+        "--iters": "1",
+        f"--{option}": text,
+    }
     flat = [part for pair in args.items() for part in pair]
     check_refused(driver.run(*flat), f"--{option}", f"'{text}'")
 

@@ -18,6 +18,13 @@ SCENARIOS = [
     ("random_mixed", ["--batch", 1000], 1000),
     ("random_mixed", ["--batch", 1000, "--size", 256, "--slots", 16], 1000),
     ("evict", ["--batch", 4, "--slots", 3], 4),
+    ("evict_uniform", ["--batch", 4, "--slots", 3, "--size", "64K"], 4),
+    ("evict_grow", ["--batch", 4, "--slots", 3], 4),
+    ("evict_burst", ["--batch", 4, "--slots", 3], 4),
+    ("realloc_grow", ["--batch", 10, "--size", "100K"], 10),
+    ("large_mix", ["--batch", 1, "--slots", 3], 1),
+    ("calloc_large", ["--batch", 2, "--size", "1M"], 2),
+    ("pressure", ["--batch", 1000], 1000),
     ("larson", ["--batch", 500], 1000),
     ("larson", ["--batch", 500, "--threads", 1, "--slots", 10], 500),
     ("handoff", ["--batch", 600], 600),
@@ -73,9 +80,11 @@ def test_defaults_are_filled_in_and_can_be_given_back(driver):
             continue  # the trace says what it has: tests/record
         defaults = scenario["defaults"]
         given = [text for key, value in defaults.items() for text in (f"--{key}", value)]
-        if scenario["name"] == "evict":  # its own warm-up takes long
+        if scenario["name"].startswith("evict"):  # their own warm-up takes long
             given[given.index("--warmup") + 1] = defaults["warmup"] = 1
         record = driver.record(scenario["name"], 1, *given)
+        if not defaults["limit"]:
+            del defaults["limit"]
         assert record["params"] == {"iters": 1, **defaults}
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import items_of
-from tracefile import ALIGNED, CALLOC, FREE, MALLOC, REALLOC, THREAD, Item
+from tracefile import ALIGNED, CALLOC, FREE, MALLOC, REALLOC, THREAD, Item, items_of
 
 PAGE_BITS = os.sysconf("SC_PAGE_SIZE").bit_length() - 1
 WHOLE_PAGES = (10007 + (1 << PAGE_BITS) - 1) >> PAGE_BITS << PAGE_BITS

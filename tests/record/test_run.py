@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from tracefile import FREE, MALLOC, Item, trace
+from tracefile import FREE, MALLOC, ROOT, Item, trace
 
 from compare.allocators import sha256_of
 from compare.layout import Layout

@@ -4,7 +4,9 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 HEADER = 72
 MALLOC, CALLOC, ALIGNED, REALLOC, FREE, THREAD = 1, 2, 3, 4, 5, 6
 
@@ -76,6 +78,11 @@ def decode(body: bytes) -> list[Item]:
             value += read()
         items.append(Item(op, value, read() if op in (ALIGNED, REALLOC) else 0))
     return items
+
+
+def items_of(file: Path) -> list[Item]:
+    """The items of a trace that the C code has written."""
+    return decode(file.read_bytes()[HEADER:])
 
 
 def account(items: Sequence[Item]) -> Sums:
