@@ -113,7 +113,9 @@ def estimate(value: Estimate | None, form: str = "number") -> str:
 
 
 def percent(log_ratio: float) -> str:
-    """A log-ratio as a signed change: '+12.3 %', '+985 %'."""
+    """A log-ratio as a signed change: '+12.3 %', '+985 %'; from tenfold on as '×27.4'."""
+    if log_ratio >= math.log(10):
+        return f"×{number(math.exp(log_ratio))}"
     change = 100 * math.expm1(log_ratio)
     return f"{change:+.1f} %" if abs(change) < 100 else f"{change:+,.0f} %"
 
@@ -401,8 +403,8 @@ def floor_line(cell: CellSummary) -> str:
     if math.isnan(cell.floor):
         return "noise floor: not known, too few blocks hold both copies of the baseline"
     return (
-        f"noise floor (A/A'): {percent(cell.floor)[1:]}; "
-        f"smallest effect this run could have seen: {percent(cell.detectable)[1:]}"
+        f"noise floor (A/A'): {percent(cell.floor).lstrip('+')}; "
+        f"smallest effect this run could have seen: {percent(cell.detectable).lstrip('+')}"
     )
 
 

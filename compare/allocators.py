@@ -21,7 +21,7 @@ from compare.tools import output_of
 TABLE = Path(__file__).with_name("allocators.toml")
 _ELF_IDENTITY = 20  # bytes of an ELF header up to and including e_machine
 _ET_DYN = 3
-_VERSIONS = ("package", "libc", "git", "hakmem")
+_VERSIONS = ("package", "libc", "hakmem")
 # In a process of its own: no library under test is loaded into this one.
 _ASK_HAK_VERSION = """
 import ctypes, sys
@@ -157,9 +157,8 @@ def _file_version(lib: Path, sha256: str) -> str:
 def _version_of(kind: str, lib: Path | None, sha256: str | None, root: Path) -> str:
     if kind == "libc" or lib is None or sha256 is None:
         return str(os.confstr("CS_GNU_LIBC_VERSION"))
-    if kind in ("git", "hakmem"):
-        ask = (sys.executable, "-c", _ASK_HAK_VERSION, str(lib))
-        own = output_of(*ask) if kind == "hakmem" else None
+    if kind == "hakmem":
+        own = output_of(sys.executable, "-c", _ASK_HAK_VERSION, str(lib))
         commit = output_of("git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*")
         return "+".join(part for part in (own, commit) if part) or f"sha256 {sha256[:12]}"
     return _package_version(lib) or _file_version(lib, sha256)

@@ -98,10 +98,10 @@ def _why_not(perf: str, event: str) -> str | None:
 
 
 def _first_reason(said: str) -> str:
-    """The telling line of perf's error message: the one after 'Error:', else the first."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    after = [line for before, line in zip(lines, lines[1:]) if before == "Error:"]
-    return one_line((after or lines or [""])[0])
+    """The telling line of perf's error message: what follows 'Error:', else the first."""
+    after = re.search(r"^Error:\s*(\S.*)$", said, re.MULTILINE)
+    lines = [line for line in said.splitlines() if line.strip()]
+    return one_line(after[1] if after else (lines or [""])[0])
 
 
 def _notes(events: Sequence[str], unsupported: dict[str, str], simulated: bool) -> list[str]:

@@ -47,6 +47,8 @@ _SIGNAL_NAMES = {
     for number in signal.valid_signals()
     if number in set(signal.Signals)
 }
+# perf's words about the control pipe.
+_PERF_SAYS = ("Events enabled", "Events disabled")
 _MEASURED = (
     "windows",
     "timeline_ns",
@@ -351,7 +353,7 @@ def _fate(returncode: int, said: str) -> _End:
         match = re.fullmatch(re.escape(_ENV) + ": (.+)", text)
         if match and match[1] in _SIGNAL_NAMES:  # perf's words for a child killed by a signal
             died = _SIGNAL_NAMES[match[1]]
-        else:
+        elif text not in _PERF_SAYS:
             kept.append(text)
     last = last_line("\n".join(kept))
     if returncode < 0:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from analysis.cli import main
-from analysis.table import Grid, fit, to_rich
+from analysis.table import Grid, fit, percent, to_rich
 from tests.analysis.synthetic import Plan, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,3 +212,10 @@ def test_figures_stay_whole_at_any_width(width: int, gone: list[str]) -> None:
     assert all(figure in text for figure in figures)
     assert (interval in text) == (width == 100)
     assert left_out == gone
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(1.0523, "+5.2 %"), (0.5, "-50.0 %"), (4.0, "+300 %"), (28.04, "×28.0")]
+)
+def test_changes_are_percent_until_tenfold(ratio: float, text: str) -> None:
+    assert percent(np.log(ratio)) == text

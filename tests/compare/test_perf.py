@@ -76,7 +76,7 @@ def test_user_mode_counts_are_unsupported(
         tmp_path,
         "event=$4\n"
         "if [[ $event == syscalls:* ]]; then\n"
-        '  echo "Error:" >&2; echo "No permissions" >&2; exit 129\n'
+        '  printf "event syntax error\\nError:\\tNo permissions\\nHint: x\\n" >&2; exit 129\n'
         "fi\n"
         'echo "0,,$event:u,826864,100.00,0.000,/sec" >&2',
         monkeypatch,
