@@ -217,6 +217,74 @@ static void handed_blocks_are_whole_and_counted_remote(void **state) {
     assert_in_range(stat_of("superslab.live"), 1, 16); /* about a MiB was live at any time */
 }
 
+/* ---- Blocks that few slabs hold, handed in all directions ---- */
+
+enum { SWAPPERS = 6, SWAPS = 60000, HELD = 40, SHELVES = 256 };
+
+struct marked {
+    struct marked *self;
+    uint64_t live;
+};
+static struct marked *_Atomic shelf[SHELVES];
+
+static void free_marked(struct marked *block) {
+    wrong += block->self != block || block->live != 42;
+    block->live = 0;
+    free(block);
+}
+
+/* Fills and empties HELD places at random; what leaves a place goes on the shelf, and what lay
+ * there is freed. */
+static void *swap(void *argument) {
+    uint64_t random = (uintptr_t)argument;
+    size_t size = (size_t)(random >> 8);
+    struct marked *held[HELD] = {NULL};
+    for (size_t i = 0; i < SWAPS; i++) {
+        size_t place = next_random(&random) % HELD;
+        if (held[place] == NULL) {
+            struct marked *block = malloc(size);
+            wrong += block->self == block && block->live == 42; /* given out already */
+            *block = (struct marked){block, 42};
+            held[place] = block;
+        } else {
+            size_t at = next_random(&random) % SHELVES;
+            struct marked *old = atomic_exchange(&shelf[at], held[place]);
+            held[place] = NULL;
+            if (old != NULL) {
+                free_marked(old);
+            }
+        }
+    }
+    for (size_t place = 0; place < HELD; place++) {
+        if (held[place] != NULL) {
+            free_marked(held[place]);
+        }
+    }
+    return NULL;
+}
+
+static void no_block_is_given_to_two(void **state) {
+    (void)state;
+    static const size_t sizes[] = {20000, 300000, MIB};
+    for (size_t round = 0; round < 20 * COUNT_OF(sizes); round++) {
+        pthread_t threads[SWAPPERS];
+        for (size_t i = 0; i < SWAPPERS; i++) {
+            uintptr_t seed = sizes[round % COUNT_OF(sizes)] << 8 | (round * SWAPPERS + i);
+            assert_int_equal(pthread_create(&threads[i], NULL, swap, (void *)seed), 0);
+        }
+        for (size_t i = 0; i < SWAPPERS; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        for (size_t i = 0; i < SHELVES; i++) {
+            struct marked *left = atomic_exchange(&shelf[i], NULL);
+            if (left != NULL) {
+                free_marked(left);
+            }
+        }
+        assert_int_equal(wrong, 0);
+    }
+}
+
 int main(int argc, char **argv) {
     static const struct part parts[] = {
         PART(own_blocks_are_freed_locally, NULL),
@@ -225,6 +293,7 @@ int main(int argc, char **argv) {
         PART(frees_after_the_heap_is_gone_are_direct, NULL),
         PART(blocks_allocated_after_the_heap_is_gone_are_whole, NULL),
         PART(handed_blocks_are_whole_and_counted_remote, NULL),
+        PART(no_block_is_given_to_two, NULL),
     };
     return run_parts(argc, argv, parts, COUNT_OF(parts));
 }

@@ -40,13 +40,11 @@ static void remove_slab(struct hkm_warm *warm, struct hkm_slab *slab) {
     }
 }
 
-struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
-    struct hkm_warm *warm = &heap->warm[cls];
+/* The first slab held that has free blocks; lets go of those before it. */
+static struct hkm_slab *first_with_free(struct hkm_warm *warm) {
     while (warm->first != NULL) {
         struct hkm_slab *slab = warm->first;
-        if (hkm_slab_has_free(slab)) {
-            hkm_heap_count(heap, HKM_REFILL_WARM, 1);
-            hkm_count_own(&warm->hits);
+        if (hkm_slab_has_free(slab, slab->capacity)) {
             return slab;
         }
         warm->first = slab->next;
@@ -56,16 +54,31 @@ struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
             insert(warm, slab);
         }
     }
+    return NULL;
+}
+
+struct hkm_slab *hkm_warm_slab(struct hkm_heap *heap, unsigned cls) {
+    struct hkm_warm *warm = &heap->warm[cls];
+    struct hkm_slab *held = first_with_free(warm);
+    if (held != NULL) {
+        hkm_heap_count(heap, HKM_REFILL_WARM, 1);
+        hkm_count_own(&warm->hits);
+        return held;
+    }
     hkm_count_own(&warm->misses);
     struct hkm_slab *got[MOST_PREFILL];
-    const size_t n = hkm_pool_claim(cls, heap, got, prefill(warm, cls));
-    if (n > 0) {
-        hkm_heap_count(heap, HKM_REFILL_SHARED, 1);
+    size_t n;
+    while ((n = hkm_pool_claim(cls, heap, got, prefill(warm, cls))) > 0) {
         hkm_heap_count(heap, HKM_SLAB_ADOPTED, n);
         for (size_t i = 0; i < n; i++) {
             insert(warm, got[i]);
         }
-        return warm->first;
+        /* A slab whose owner took the block that came back before its giver listed it has none. */
+        held = first_with_free(warm);
+        if (held != NULL) {
+            hkm_heap_count(heap, HKM_REFILL_SHARED, 1);
+            return held;
+        }
     }
     enum hkm_counter stage;
     HKM_TIMED_BEGIN;
@@ -97,10 +110,11 @@ static void retire_owned(struct hkm_heap *heap, struct hkm_slab *slab, unsigned 
 void hkm_warm_give(struct hkm_heap *heap, struct hkm_slab *slab, unsigned word, uint64_t mask,
                    unsigned n) {
     const unsigned cls = slab->cls;
-    const bool own =
-        heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
     uint64_t control, twice;
     const enum hkm_given given = hkm_slab_give(slab, word, mask, &control, &twice);
+    /* after the state: OWNED by this heap, or FULL and last held by it, stays so */
+    const bool own =
+        heap != NULL && atomic_load_explicit(&slab->owner, memory_order_relaxed) == heap;
     for (; hkm_unlikely(twice != 0); twice &= twice - 1) {
         const unsigned index = word * 64 + (unsigned)__builtin_ctzll(twice);
         hkm_misuse("free", slab->base + (size_t)index * slab->block_size,
@@ -135,9 +149,8 @@ void hkm_warm_release(struct hkm_heap *heap, unsigned cls) {
         struct hkm_slab *slab = warm->first;
         warm->first = slab->next;
         slab->next = NULL;
-        const uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
-        if (hkm_slab_has_free(slab) || !hkm_slab_release_full(slab)) {
-            hkm_pool_list(slab, cls, control);
+        if (hkm_slab_has_free(slab, slab->capacity) || !hkm_slab_release_full(slab)) {
+            hkm_pool_list(slab, cls, atomic_load_explicit(&slab->control, memory_order_relaxed));
         }
     }
     warm->slabs = 0;

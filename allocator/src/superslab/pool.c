@@ -248,10 +248,11 @@ size_t hkm_pool_claim(unsigned cls, struct hkm_heap *owner, struct hkm_slab **go
     while (n < most && list->first != NULL) {
         struct hkm_slab *slab = list->first;
         unlink_slab(list, slab);
+        /* before the state: who sees the slab OWNED sees its owner */
+        atomic_store_explicit(&slab->owner, owner, memory_order_relaxed);
         uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
         hkm_slab_change(slab, &control,
                         HKM_SLAB_OWNED); /* nobody else moves a LISTED slab without the lock */
-        atomic_store_explicit(&slab->owner, owner, memory_order_relaxed);
         got[n++] = slab;
     }
     pthread_mutex_unlock(&list->lock);

@@ -36,9 +36,8 @@ bool hkm_slab_change(struct hkm_slab *slab, uint64_t *control, enum hkm_slab_sta
     return true;
 }
 
-bool hkm_slab_has_free(struct hkm_slab *slab) {
-    const unsigned words = hkm_slab_words(slab);
-    for (unsigned w = 0; w < words; w++) {
+bool hkm_slab_has_free(struct hkm_slab *slab, unsigned capacity) {
+    for (unsigned w = 0; w * 64 < capacity; w++) {
         if (atomic_load(&slab->free[w]) != 0) {
             return true;
         }
@@ -56,11 +55,13 @@ bool hkm_slab_all_free(struct hkm_slab *slab, unsigned capacity) {
 }
 
 bool hkm_slab_release_full(struct hkm_slab *slab) {
+    /* read while it is ours: afterwards it may be retired and get another class */
+    const unsigned capacity = slab->capacity;
     uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
     hkm_slab_change(slab, &control, HKM_SLAB_FULL); /* nobody else moves an OWNED slab */
     /* A giver sets bits, then reads the state; we set the state, then read the bits. One of us sees
      * the other; when both do, the exchange decides who takes the slab. */
-    return !(hkm_slab_has_free(slab) && hkm_slab_change(slab, &control, HKM_SLAB_OWNED));
+    return !(hkm_slab_has_free(slab, capacity) && hkm_slab_change(slab, &control, HKM_SLAB_OWNED));
 }
 
 enum hkm_given hkm_slab_give(struct hkm_slab *slab, unsigned word, uint64_t mask, uint64_t *control,
@@ -71,7 +72,7 @@ enum hkm_given hkm_slab_give(struct hkm_slab *slab, unsigned word, uint64_t mask
     const uint64_t old = atomic_fetch_or(&slab->free[word], mask);
     *twice = old & mask;
     *control = atomic_load(&slab->control);
-    if ((*control & ~HKM_STATE_MASK) != (before & ~HKM_STATE_MASK)) {
+    if ((*control & HKM_GENERATION_MASK) != (before & HKM_GENERATION_MASK)) {
         return HKM_GIVEN; /* retired by whoever gave at the same time, and in its next life */
     }
     if (hkm_control_state(*control) == HKM_SLAB_FULL) {

@@ -28,7 +28,7 @@ enum hkm_given hkm_slab_give(struct hkm_slab *slab, unsigned word, uint64_t mask
                              uint64_t *twice);
 
 /* Whether any, or every, block of the slab is free at this moment. */
-bool hkm_slab_has_free(struct hkm_slab *slab);
+bool hkm_slab_has_free(struct hkm_slab *slab, unsigned capacity);
 bool hkm_slab_all_free(struct hkm_slab *slab, unsigned capacity);
 
 /* Changes the state of a slab from that of *control, if it and the generation still are so;

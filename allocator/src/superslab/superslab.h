@@ -34,18 +34,24 @@ struct hkm_heap;
 
 enum hkm_slab_state { HKM_SLAB_EMPTY, HKM_SLAB_OWNED, HKM_SLAB_LISTED, HKM_SLAB_FULL };
 
-/* slab->control: generation (56 bits) | state (8). The generation grows whenever the slab gets a
- * class, so that a thread that was interrupted while it gave the slab's last block back cannot
- * mistake its next life for this one. */
-#define HKM_STATE_MASK UINT64_C(0xff)
-#define HKM_GENERATION UINT64_C(0x100)
+/* slab->control: generation (32 bits) | turn (24) | state (8). The generation grows whenever the
+ * slab gets a class, so that a thread that was interrupted while it gave the slab's last block back
+ * cannot mistake its next life for this one. The turn grows (and wraps) whenever the slab becomes
+ * OWNED, so that one who saw it FULL cannot list or take it once it has been somebody else's since.
+ */
+#define HKM_STATE_MASK      UINT64_C(0xff)
+#define HKM_TURN            UINT64_C(0x100)
+#define HKM_TURN_MASK       UINT64_C(0xffffff00)
+#define HKM_GENERATION      UINT64_C(0x100000000)
+#define HKM_GENERATION_MASK UINT64_C(0xffffffff00000000)
 
 static inline enum hkm_slab_state hkm_control_state(uint64_t control) {
     return (enum hkm_slab_state)(control & HKM_STATE_MASK);
 }
 
 static inline uint64_t hkm_control_with(uint64_t control, enum hkm_slab_state state) {
-    return (control & ~HKM_STATE_MASK) | (uint64_t)state;
+    const uint64_t turn = control + (state == HKM_SLAB_OWNED ? HKM_TURN : 0);
+    return (control & HKM_GENERATION_MASK) | (turn & HKM_TURN_MASK) | (uint64_t)state;
 }
 
 struct hkm_slab {
