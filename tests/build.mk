@@ -81,7 +81,7 @@ lint-shell:
 
 lint-python:
 	@flake8 $(LINT_PYTHON)
-	@mypy --no-error-summary $(LINT_PYTHON)
+	@mypy --scripts-are-modules --no-error-summary $(LINT_PYTHON)
 
 # In tests a failed realloc ends the test; fresh and freed memory are looked at on purpose.
 lint-cppcheck:
