@@ -55,7 +55,7 @@ bool hkm_big_put(struct hkm_range *range, uint64_t now_ns) {
 
 struct hkm_range *hkm_big_expire(uint64_t since_ns) {
     struct hkm_range **at = &places[0][0][0];
-    for (size_t i = 0; i < sizeof places / sizeof *at; i++) {
+    for (size_t i = 0; i < (size_t)CLASSES * SITES * PLACES; i++) {
         struct hkm_range *range = at[i];
         if (range != NULL && range->freed_ns <= since_ns) {
             at[i] = NULL;
