@@ -74,7 +74,10 @@ def test_all_works_without_superslabs(run: Run, built: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", UNDER, ids=lambda s: ",".join(f"{k}={s[k]}" for k in s))
 def test_all_works_under(settings: dict[str, int], run: Run, built: Path) -> None:
-    all_works(run, built, ["test_api", "test_threads", "test_misuse"], settings)
+    programs = ["test_api", "test_misuse"]
+    if settings.keys() & {"TINY_USE_SUPERSLAB", "WARM_POOL", "SUPERSLAB_TTL_SEC"}:
+        programs.append("test_threads")
+    all_works(run, built, programs, settings)
 
 
 # ---- Dumps at exit ----
