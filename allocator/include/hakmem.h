@@ -70,6 +70,21 @@ unsigned hak_ss_prewarm_class(unsigned cls, unsigned n);
 unsigned hak_class_count(void);
 size_t hak_class_size(unsigned cls);
 
+/* ---- Large blocks: call sites
+ * ------------------------------------------------------------------------------------- */
+
+/* Blocks of more than 1 MiB that one place in the program asked for. */
+struct hak_policy_site {
+    uintptr_t site;       /* return address of the call; 0: unknown (aligned blocks) */
+    uint64_t allocations; /* so far */
+    uint64_t frees;       /* of blocks of this site, wherever they were freed */
+    uint64_t live_bytes;  /* now */
+    uint64_t peak_bytes;  /* at most at one time */
+};
+/* Writes the first min(n, count) call sites to sites[]; returns count, at most 256. They are
+ * accounted for with HAKMEM_SITES=1; without it count is 0. */
+size_t hak_policy_sites(struct hak_policy_site *sites, size_t n);
+
 /* Version of the library that is running, HAKMEM_VERSION of its build. */
 const char *hak_version(void);
 

@@ -54,6 +54,7 @@
     X(REGION_PUT, "region.put", COUNTER)                                                           \
     X(REGION_UNMAP, "region.unmap", COUNTER)                                                       \
     X(REGION_BYTES, "region.cached_bytes", GAUGE)                                                  \
+    X(SITE_IGNORED, "site.ignored", COUNTER) /* events of call sites without a place */            \
     X(SYS_MMAP, "sys.mmap", COUNTER)                                                               \
     X(SYS_MUNMAP, "sys.munmap", COUNTER)                                                           \
     X(SYS_MADVISE, "sys.madvise", COUNTER)                                                         \

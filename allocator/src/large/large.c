@@ -19,6 +19,7 @@
 #include "large/whale_cache.h"
 #include "os/sys.h"
 #include "policy/settings.h"
+#include "policy/site.h"
 #include "policy/strategy.h"
 
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,6 +32,14 @@ static void gauges(void) {
     atomic_store_explicit(&hkm_counters[HKM_WHALE_BYTES], hkm_whale_bytes(), memory_order_relaxed);
     atomic_store_explicit(&hkm_counters[HKM_REGION_BYTES], hkm_region_bytes(),
                           memory_order_relaxed);
+}
+
+/* Accounts for a change of live bytes. */
+static void changed(const struct hkm_range *range, enum hkm_site_event event, size_t bytes) {
+    hkm_demand_change(&demand, bytes, now_ns);
+    if (hkm_unlikely(hkm_settings.sites)) {
+        hkm_site_change(range->site, event, bytes);
+    }
 }
 
 /* Purges what is due, one range at a time, outside the lock: a range in no set is nobody else's. */
@@ -126,7 +135,6 @@ static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
     }
     if (range != NULL) {
         range->zero = zero;
-        range->site = site;
     }
     return range;
 }
@@ -176,9 +184,10 @@ void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero)
         return NULL;
     }
     range->live = true;
+    range->site = site;
     *zero = range->zero;
     hkm_count(HKM_LARGE_ALLOC, 1);
-    hkm_demand_change(&demand, range->size, now_ns);
+    changed(range, HKM_SITE_ALLOC, range->size);
     gauges();
     char *const base = range->base;
     hkm_large_unlock();
@@ -206,7 +215,7 @@ void hkm_large_free(void *block, const char *function) {
     }
     HKM_TIMED_BEGIN;
     hkm_count(HKM_LARGE_FREE, 1);
-    hkm_demand_change(&demand, -range->size, now_ns);
+    changed(range, HKM_SITE_FREE, -range->size);
     range->live = false;
     if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
         !hkm_big_put(range, now_ns)) {
@@ -273,7 +282,7 @@ void *hkm_large_resize(void *block, size_t size) {
                 hkm_range_move(range, result, size);
             }
         }
-        hkm_demand_change(&demand, range->size - before, now_ns);
+        changed(range, HKM_SITE_RESIZE, range->size - before);
         gauges();
     }
     hkm_large_unlock();
