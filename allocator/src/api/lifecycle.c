@@ -7,6 +7,7 @@
 #include "hakmem.h"
 #include "large/large.h"
 #include "policy/background.h"
+#include "policy/learner.h"
 #include "policy/settings.h"
 #include "policy/site.h"
 #include "superslab/arena.h"
@@ -49,6 +50,9 @@ __attribute__((destructor)) static void ending(void) {
     }
     if (hkm_settings.print) {
         hkm_settings_print(2);
+    }
+    if (hkm_settings.policy_stats) {
+        hkm_learner_print(2);
     }
     if (hkm_settings.sites) {
         hkm_sites_print(2);

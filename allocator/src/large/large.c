@@ -18,6 +18,7 @@
 #include "large/region_cache.h"
 #include "large/whale_cache.h"
 #include "os/sys.h"
+#include "policy/learner.h"
 #include "policy/settings.h"
 #include "policy/site.h"
 #include "policy/strategy.h"
@@ -161,7 +162,7 @@ static void tick_if_due(void) {
     }
 }
 
-void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero) {
+static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero) {
     if (size > PTRDIFF_MAX - HKM_PAGE || alignment > PTRDIFF_MAX - HKM_PAGE - size) {
         errno = ENOMEM;
         return NULL;
@@ -199,7 +200,7 @@ static struct hkm_range *live_at(const void *block) {
     return range != NULL && range->live ? range : NULL;
 }
 
-void hkm_large_free(void *block, const char *function) {
+static void release(void *block, const char *function) {
     hkm_large_lock();
     struct hkm_range *range = live_at(block);
     if (range == NULL) {
@@ -258,7 +259,7 @@ static bool grow_in_place(struct hkm_range *range, size_t size) {
     return true;
 }
 
-void *hkm_large_resize(void *block, size_t size) {
+static void *resize(void *block, size_t size) {
     if (size > PTRDIFF_MAX - HKM_PAGE) {
         return NULL;
     }
@@ -287,6 +288,58 @@ void *hkm_large_resize(void *block, size_t size) {
     }
     hkm_large_unlock();
     return result;
+}
+
+/* ---- With the learner watching, where it is on ---- */
+
+static void tell_learner(uint64_t begin_ns, size_t size) {
+    hkm_large_lock();
+    const size_t kept = hkm_whale_bytes() + (size_t)atomic_load_explicit(
+                                                &hkm_counters[HKM_BIG_BYTES], memory_order_relaxed);
+    hkm_learner_operation(begin_ns, size, kept);
+    hkm_large_unlock();
+}
+
+void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        void *block = allocate(size, alignment, site, zero);
+        tell_learner(begin_ns, size);
+        return block;
+    }
+    return allocate(size, alignment, site, zero);
+}
+
+void hkm_large_free(void *block, const char *function) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        release(block, function);
+        tell_learner(begin_ns, 0);
+        return;
+    }
+    release(block, function);
+}
+
+void *hkm_large_resize(void *block, size_t size) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        void *resized = resize(block, size);
+        tell_learner(begin_ns, size);
+        return resized;
+    }
+    return resize(block, size);
+}
+
+void hkm_large_apply(const struct hkm_strategy *strategy) {
+    if (strategy->threshold != hkm_strategy.threshold) {
+        /* what the new threshold has no use for must not stay behind */
+        for (struct hkm_range *range = hkm_big_expire(UINT64_MAX); range != NULL;
+             range = hkm_big_expire(UINT64_MAX)) {
+            hkm_whale_put_rest(range, now_ns);
+        }
+    }
+    hkm_strategy = *strategy;
+    gauges();
 }
 
 void hkm_large_tick(void) {

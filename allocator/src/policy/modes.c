@@ -33,10 +33,12 @@ static const struct {
     {FAST, "HAKMEM_SUPERSLAB_TTL_SEC", "3600"},
     {FAST, "HAKMEM_WHALE_MAX_MB", "1024"},
     {FAST, "HAKMEM_PREWARM_SUPERSLABS", "4"},
+    {LEARNING, "HAKMEM_LEARNER", "1"},
     /* balanced, and says at the end all that it counts */
     {RESEARCH, "HAKMEM_STATS", "1"},
     {RESEARCH, "HAKMEM_WARM_POOL_STATS", "1"},
     {RESEARCH, "HAKMEM_SITES", "1"},
+    {RESEARCH, "HAKMEM_POLICY_STATS", "1"},
     {RESEARCH, "HAKMEM_SETTINGS", "1"},
 };
 

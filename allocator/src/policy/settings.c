@@ -14,8 +14,6 @@
 #define SECOND          UINT64_C(1000000000)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-struct hkm_strategy hkm_strategy;
-
 struct hkm_settings hkm_settings = {
     .superslab = true,
     .shared_pool = true,
@@ -32,6 +30,8 @@ struct hkm_settings hkm_settings = {
     .region_max_count = 1024,
     .on_error = HKM_ON_ERROR_ABORT,
     .whale_learn = true,
+    .policy_seed = 1,
+    .price_ns_per_mib_s = 10000,
 };
 
 static const struct {
@@ -50,6 +50,8 @@ static const struct {
     {"HAKMEM_REGION_MAX_COUNT", &hkm_settings.region_max_count, 1, 16384},
     {"HAKMEM_WARM_POOL", &hkm_settings.warm_slabs, 1, 16},
     {"HAKMEM_WARM_PREFILL", &hkm_settings.warm_prefill, 1, 3},
+    {"HAKMEM_POLICY_SEED", &hkm_settings.policy_seed, 1, UINT32_MAX},
+    {"HAKMEM_PRICE_NS_PER_MIB_S", &hkm_settings.price_ns_per_mib_s, 1, 1000000000},
     {"HAKMEM_PREWARM_SUPERSLABS", &hkm_settings.prewarm, 1, 4096},
 };
 
@@ -70,6 +72,8 @@ static const struct {
 #if HAKMEM_DEBUG_TIMING
     {"HAKMEM_TIMING", &hkm_settings.timing},
 #endif
+    {"HAKMEM_LEARNER", &hkm_settings.learner},
+    {"HAKMEM_POLICY_STATS", &hkm_settings.policy_stats},
     {"HAKMEM_SITES", &hkm_settings.sites},
     {"HAKMEM_SETTINGS", &hkm_settings.print},
     {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
@@ -87,6 +91,8 @@ static const struct {
 } choices[] = {
     {"HAKMEM_MODE", &hkm_settings.mode, hkm_mode_names,
      "needs balanced, minimal, fast, learning or research"},
+    {"HAKMEM_STRATEGY", &hkm_settings.strategy, hkm_strategy_words,
+     "needs auto, settings, nothing, thrifty, fixed, unmap, sites, whales or hoard"},
     {"HAKMEM_ON_ERROR", &hkm_settings.on_error, on_error_words, "needs abort, report or ignore"},
     {"HAKMEM_REGION_PURGE", &hkm_settings.purge, purge_words,
      "needs dontneed, munmap, free or keep"},
@@ -203,13 +209,7 @@ void hkm_settings_read(void) {
     for (size_t i = 1; i < COUNT_OF(choices); i++) { /* but for the mode */
         read_one(choices[i].name);
     }
-    hkm_strategy = (struct hkm_strategy){
-        .threshold = hkm_settings.whale_threshold,
-        .capacity = hkm_settings.whale_max_bytes,
-        .learn = hkm_settings.whale_learn,
-        .per_site = hkm_settings.whale_per_site,
-        .purge = (enum hkm_purge)hkm_settings.purge,
-    };
+    hkm_strategies_init();
 }
 
 static void print_line(int fd, const char *name, const char *word, uint64_t number) {

@@ -43,8 +43,16 @@ struct hkm_settings {
 #if HAKMEM_DEBUG_TIMING
     bool timing; /* HAKMEM_TIMING: measure, and print at exit (debug/timing.h) */
 #endif
-    bool sites; /* HAKMEM_SITES: account for large blocks by call site, print that at exit */
-    bool print; /* HAKMEM_SETTINGS: print all settings at exit */
+    uint64_t strategy;    /* HAKMEM_STRATEGY: pinned from the start; hkm_strategy_words */
+    uint64_t policy_seed; /* HAKMEM_POLICY_SEED: of what the learner tries */
+    /* HAKMEM_PRICE_NS_PER_MIB_S: what keeping a MiB free for a second may cost. 10,000 ns, the
+     * default, is the time of 10 to 50 page faults; to fault a MiB in again takes 256. So what is
+     * used again within some 5 to 25 seconds is worth keeping. */
+    uint64_t price_ns_per_mib_s;
+    bool learner;      /* HAKMEM_LEARNER: choose the strategy by measured cost (learner.h) */
+    bool policy_stats; /* HAKMEM_POLICY_STATS: print ratings and the choice at exit */
+    bool sites;        /* HAKMEM_SITES: account for large blocks by call site, print that at exit */
+    bool print;        /* HAKMEM_SETTINGS: print all settings at exit */
     bool superslab_debug; /* HAKMEM_SS_DEBUG: print every SuperSlab at exit */
 };
 
