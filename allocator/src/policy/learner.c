@@ -25,11 +25,12 @@
 #define MOST_MATCHES 64u
 /* While frozen, one episode in this many is measured. */
 #define ONE_IN 8u
-/* Shifted: so many measured episodes on end cost this factor more or less (and a difference that
- * matters), or ask for sizes that differ by it. */
-#define SHIFT_FACTOR   2.0
+/* Shifted: so many measured episodes on end cost this factor more (and a difference that matters),
+ * or ask for sizes that differ by that one. */
+#define SHIFT_COST     3.0
 #define SHIFT_NS       1000.0
-#define SHIFT_EPISODES 3u
+#define SHIFT_SIZE     2.0
+#define SHIFT_EPISODES 4u
 
 bool hkm_learner_on;
 _Atomic uint32_t hkm_learner_skip;
@@ -43,16 +44,16 @@ static struct {
     double rating;
     unsigned matches;
     uint64_t episodes;
-    double costs;                  /* sum of the episodes' costs per operation */
-    double usual_cost, usual_size; /* running levels in this round of learning; 0: not yet known */
+    /* Sums of this round of learning, the last ten episodes or so weighing most. Quotients of sums,
+     * as episodes are rarely alike: one in many may cost most, and may have been cut short. */
+    double cost, operations, bytes, allocations;
 } players[HKM_STRATEGIES];
 static unsigned leader, leader_held, matches; /* of this round of learning */
 static uint64_t random_state;
 
-/* The match that is played: two strategies, the cost of the first once it is known. */
+/* The match that is played. */
 static unsigned first, second;
 static bool second_plays;
-static double first_cost;
 
 /* The episode that runs. */
 static unsigned to_settle; /* operations that do not count yet */
@@ -125,6 +126,25 @@ static double spent(void) {
            kept_byte_ns * price;
 }
 
+/* Bytes of an allocation of the episode, on average. */
+static double size_asked(void) {
+    return allocations > 0 ? bytes_asked / allocations : 0;
+}
+
+/* Adds the episode to the sums of the strategy in force. */
+static void add_up(double cost) {
+    const double fades = 0.9;
+    players[current].cost = players[current].cost * fades + cost;
+    players[current].operations = players[current].operations * fades + operations;
+    players[current].bytes = players[current].bytes * fades + bytes_asked;
+    players[current].allocations = players[current].allocations * fades + allocations;
+}
+
+/* Cost per operation of a strategy that has played. */
+static double usual_cost(unsigned strategy) {
+    return players[strategy].cost / players[strategy].operations;
+}
+
 /* ---- Matches ---- */
 
 static double draw_margin(double cost) {
@@ -173,7 +193,8 @@ static void learning_begin(void) {
     for (unsigned i = 0; i < HKM_STRATEGIES; i++) {
         players[i].rating = HKM_ELO_START;
         players[i].matches = 0;
-        players[i].usual_cost = players[i].usual_size = 0;
+        players[i].cost = players[i].operations = 0;
+        players[i].bytes = players[i].allocations = 0;
     }
     leader = current;
     leader_held = matches = 0;
@@ -197,7 +218,8 @@ static bool is_settled(void) {
     return (all_played && leader_held >= LEADER_HOLDS) || matches >= MOST_MATCHES;
 }
 
-static void match_end(double second_cost) {
+static void match_end(void) {
+    const double first_cost = usual_cost(first), second_cost = usual_cost(second);
     const double margin = draw_margin(first_cost);
     double score = 0.5; /* of the first */
     if (second_cost > first_cost + margin) {
@@ -228,57 +250,51 @@ static void match_end(double second_cost) {
 
 /* ---- The frozen strategy ---- */
 
-static bool departs(double value, double usual) {
-    return value > usual * SHIFT_FACTOR || value * SHIFT_FACTOR < usual;
-}
-
-/* Whether the workload has shifted, given a measured episode. */
-static bool has_shifted(double cost, double size) {
-    const double usual = players[current].usual_cost;
-    const double difference = cost > usual ? cost - usual : usual - cost;
-    const bool is_different = (departs(cost, usual) && difference > SHIFT_NS) ||
-                              (size > 0 && departs(size, players[current].usual_size));
-    different = is_different ? different + 1 : 0;
+/* Whether the workload has shifted, given a measured episode. To cost less is no reason to change.
+ */
+static bool has_shifted(double cost) {
+    const double level = usual_cost(current);
+    const double size = size_asked();
+    const double usual_size = players[current].bytes / players[current].allocations;
+    const bool costs_more = cost > level * SHIFT_COST && cost - level > SHIFT_NS;
+    const bool other_sizes =
+        allocations > 0 && (size > usual_size * SHIFT_SIZE || size * SHIFT_SIZE < usual_size);
+    different = costs_more || other_sizes ? different + 1 : 0;
     return different >= SHIFT_EPISODES;
 }
 
-/* Moves the running levels of the strategy in force by an eighth of the difference. */
-static void learn_levels(double cost, double size) {
-    double *const usual_cost = &players[current].usual_cost;
-    double *const usual_size = &players[current].usual_size;
-    *usual_cost += (cost - *usual_cost) / (*usual_cost > 0 ? 8 : 1);
-    if (size > 0) {
-        *usual_size += (size - *usual_size) / (*usual_size > 0 ? 8 : 1);
-    }
-}
-
 static void episode_end(void) {
-    const double cost = spent() / operations;
-    const double size = allocations > 0 ? bytes_asked / allocations : 0;
+    const double cost = spent();
     players[current].episodes++;
-    players[current].costs += cost;
     hkm_count(HKM_POLICY_EPISODES, 1);
     if (pinned == NONE && !frozen) {
-        learn_levels(cost, size);
+        add_up(cost);
         if (second_plays) {
-            match_end(cost);
+            match_end();
         } else {
-            first_cost = cost;
             second_plays = true;
             episode_begin(second);
         }
         return;
     }
-    if (pinned == NONE && has_shifted(cost, size)) {
+    if (pinned == NONE && has_shifted(cost / operations)) {
         hkm_count(HKM_POLICY_THAWS, 1);
         learning_begin();
         return;
     }
     if (different == 0) {
-        learn_levels(cost, size);
+        add_up(cost);
         atomic_store_explicit(&hkm_learner_skip, (ONE_IN - 1) * EPISODE, memory_order_relaxed);
     } /* else the next one is measured, too */
     episode_begin(current);
+}
+
+/* Whether the second of a match has cost more by now than the first would in a whole episode: it
+ * need not go on. */
+static bool has_lost(void) {
+    const double limit = usual_cost(first);
+    return pinned == NONE && !frozen && second_plays &&
+           spent() > (limit + draw_margin(limit)) * EPISODE;
 }
 
 void hkm_learner_operation(uint64_t begin_ns, size_t size, size_t kept) {
@@ -299,9 +315,8 @@ void hkm_learner_operation(uint64_t begin_ns, size_t size, size_t kept) {
     bytes_asked += (double)size;
     if (operations > EPISODE) {
         episode_end();
-    } else if (pinned == NONE && !frozen && second_plays && operations % 8 == 0 &&
-               spent() > (first_cost + draw_margin(first_cost)) * EPISODE) {
-        episode_end(); /* it has lost already, whatever follows */
+    } else if (operations % 8 == 0 && has_lost()) {
+        episode_end();
     }
 }
 
@@ -378,7 +393,6 @@ HKM_PUBLIC void hak_policy_unpin(void) {
 void hkm_learner_print(int fd) {
     hkm_large_lock();
     for (unsigned i = 0; i < HKM_STRATEGIES; i++) {
-        const uint64_t episodes = players[i].episodes;
         struct hkm_text line = {.length = 0};
         hkm_text_string(&line, "policy ");
         hkm_text_string(&line, hak_policy_name(i));
@@ -387,9 +401,9 @@ void hkm_learner_print(int fd) {
         hkm_text_string(&line, " matches ");
         hkm_text_number(&line, players[i].matches);
         hkm_text_string(&line, " episodes ");
-        hkm_text_number(&line, episodes);
-        hkm_text_string(&line, " mean_cost_ns ");
-        hkm_text_number(&line, episodes == 0 ? 0 : (uint64_t)(players[i].costs / (double)episodes));
+        hkm_text_number(&line, players[i].episodes);
+        hkm_text_string(&line, " cost_ns ");
+        hkm_text_number(&line, players[i].operations > 0 ? (uint64_t)usual_cost(i) : 0);
         hkm_text_string(&line, "\n");
         hkm_sys_write(fd, line.bytes, line.length);
     }
