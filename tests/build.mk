@@ -28,6 +28,10 @@ $(BUILD)/tests/allocator/test_%-static: $(BUILD)/tests/allocator/test_%.o $(BUIL
 $(BUILD)/tests/allocator/test_%-preload: $(BUILD)/tests/allocator/test_%.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
 
+# Tests one part of the allocator from within.
+$(BUILD)/tests/allocator/test_elo: $(BUILD)/allocator/src/policy/elo.o
+$(BUILD)/tests/allocator/test_elo.o: TEST_FLAGS += -Iallocator/src
+
 # Finds the library by itself, at run time.
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@

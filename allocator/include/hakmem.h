@@ -70,6 +70,43 @@ unsigned hak_ss_prewarm_class(unsigned cls, unsigned n);
 unsigned hak_class_count(void);
 size_t hak_class_size(unsigned cls);
 
+/* ---- Large blocks: strategies
+ * ------------------------------------------------------------------------------------- */
+
+/* A strategy says how much of the large blocks (more than 1 MiB) that were freed is kept, and how
+ * the rest is given back. With HAKMEM_MODE=learning they are tried against each other and rated by
+ * what they cost; otherwise, and until then, the first is in force, which is what the settings say.
+ */
+unsigned hak_policy_count(void);
+/* Name of strategy `index`, static storage; NULL when out of range. */
+const char *hak_policy_name(unsigned index);
+/* Its rating, in Elo's points; all begin with 1500. 0 when out of range. */
+int hak_policy_rating(unsigned index);
+/* Index of the strategy that is in force. */
+unsigned hak_policy_current(void);
+/* Whether that is settled: 1 when it was learned or pinned or when nothing is learned, 0 while
+ * strategies are being tried. */
+int hak_policy_settled(void);
+/* Puts strategy `index` into force for good; 0, or -1 when out of range. */
+int hak_policy_pin(unsigned index);
+/* Takes that back: learning begins anew, or, without it, the first strategy is in force. */
+void hak_policy_unpin(void);
+
+/* ---- Large blocks: call sites
+ * ------------------------------------------------------------------------------------- */
+
+/* Blocks of more than 1 MiB that one place in the program asked for. */
+struct hak_policy_site {
+    uintptr_t site;       /* return address of the call; 0: unknown (aligned blocks) */
+    uint64_t allocations; /* so far */
+    uint64_t frees;       /* of blocks of this site, wherever they were freed */
+    uint64_t live_bytes;  /* now */
+    uint64_t peak_bytes;  /* at most at one time */
+};
+/* Writes the first min(n, count) call sites to sites[]; returns count, at most 256. They are
+ * accounted for with HAKMEM_SITES=1; without it count is 0. */
+size_t hak_policy_sites(struct hak_policy_site *sites, size_t n);
+
 /* Version of the library that is running, HAKMEM_VERSION of its build. */
 const char *hak_version(void);
 

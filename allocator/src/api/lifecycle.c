@@ -7,7 +7,9 @@
 #include "hakmem.h"
 #include "large/large.h"
 #include "policy/background.h"
+#include "policy/learner.h"
 #include "policy/settings.h"
+#include "policy/site.h"
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 
@@ -45,6 +47,15 @@ __attribute__((destructor)) static void ending(void) {
     }
     if (hkm_settings.warm_pool_stats) {
         hkm_print_warm_pool(2);
+    }
+    if (hkm_settings.print) {
+        hkm_settings_print(2);
+    }
+    if (hkm_settings.policy_stats) {
+        hkm_learner_print(2);
+    }
+    if (hkm_settings.sites) {
+        hkm_sites_print(2);
     }
     if (hkm_settings.superslab_debug) {
         hkm_pool_print(2);

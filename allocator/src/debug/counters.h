@@ -54,6 +54,12 @@
     X(REGION_PUT, "region.put", COUNTER)                                                           \
     X(REGION_UNMAP, "region.unmap", COUNTER)                                                       \
     X(REGION_BYTES, "region.cached_bytes", GAUGE)                                                  \
+    X(SITE_IGNORED, "site.ignored", COUNTER) /* events of call sites without a place */            \
+    X(POLICY_EPISODES, "policy.episodes", COUNTER)                                                 \
+    X(POLICY_MATCHES, "policy.matches", COUNTER)                                                   \
+    X(POLICY_FREEZES, "policy.freezes", COUNTER)                                                   \
+    X(POLICY_THAWS, "policy.thaws", COUNTER)                                                       \
+    X(POLICY_STRATEGY, "policy.strategy", GAUGE) /* index of the one in force */                   \
     X(SYS_MMAP, "sys.mmap", COUNTER)                                                               \
     X(SYS_MUNMAP, "sys.munmap", COUNTER)                                                           \
     X(SYS_MADVISE, "sys.madvise", COUNTER)                                                         \

@@ -7,6 +7,7 @@
 
 #include "front/cache.h"
 #include "os/sys.h"
+#include "policy/learner.h"
 #include "policy/settings.h"
 #include "superslab/arena.h"
 #include "superslab/pool.h"
@@ -45,6 +46,7 @@ bool hkm_start(void) {
     if (!atomic_load_explicit(&started, memory_order_relaxed)) {
         const int saved = errno;
         hkm_settings_read();
+        hkm_learner_init();
         hkm_classes_init();
         if (hkm_arenas_init() && pthread_key_create(&exit_key, thread_exit) == 0) {
             atomic_store_explicit(&started, true, memory_order_release);

@@ -18,7 +18,9 @@
 #include "large/region_cache.h"
 #include "large/whale_cache.h"
 #include "os/sys.h"
+#include "policy/learner.h"
 #include "policy/settings.h"
+#include "policy/site.h"
 #include "policy/strategy.h"
 
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,6 +33,14 @@ static void gauges(void) {
     atomic_store_explicit(&hkm_counters[HKM_WHALE_BYTES], hkm_whale_bytes(), memory_order_relaxed);
     atomic_store_explicit(&hkm_counters[HKM_REGION_BYTES], hkm_region_bytes(),
                           memory_order_relaxed);
+}
+
+/* Accounts for a change of live bytes. */
+static void changed(const struct hkm_range *range, enum hkm_site_event event, size_t bytes) {
+    hkm_demand_change(&demand, bytes, now_ns);
+    if (hkm_unlikely(hkm_settings.sites)) {
+        hkm_site_change(range->site, event, bytes);
+    }
 }
 
 /* Purges what is due, one range at a time, outside the lock: a range in no set is nobody else's. */
@@ -126,7 +136,6 @@ static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
     }
     if (range != NULL) {
         range->zero = zero;
-        range->site = site;
     }
     return range;
 }
@@ -153,7 +162,7 @@ static void tick_if_due(void) {
     }
 }
 
-void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero) {
+static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero) {
     if (size > PTRDIFF_MAX - HKM_PAGE || alignment > PTRDIFF_MAX - HKM_PAGE - size) {
         errno = ENOMEM;
         return NULL;
@@ -176,9 +185,10 @@ void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero)
         return NULL;
     }
     range->live = true;
+    range->site = site;
     *zero = range->zero;
     hkm_count(HKM_LARGE_ALLOC, 1);
-    hkm_demand_change(&demand, range->size, now_ns);
+    changed(range, HKM_SITE_ALLOC, range->size);
     gauges();
     char *const base = range->base;
     hkm_large_unlock();
@@ -190,7 +200,7 @@ static struct hkm_range *live_at(const void *block) {
     return range != NULL && range->live ? range : NULL;
 }
 
-void hkm_large_free(void *block, const char *function) {
+static void release(void *block, const char *function) {
     hkm_large_lock();
     struct hkm_range *range = live_at(block);
     if (range == NULL) {
@@ -206,7 +216,7 @@ void hkm_large_free(void *block, const char *function) {
     }
     HKM_TIMED_BEGIN;
     hkm_count(HKM_LARGE_FREE, 1);
-    hkm_demand_change(&demand, -range->size, now_ns);
+    changed(range, HKM_SITE_FREE, -range->size);
     range->live = false;
     if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
         !hkm_big_put(range, now_ns)) {
@@ -249,7 +259,7 @@ static bool grow_in_place(struct hkm_range *range, size_t size) {
     return true;
 }
 
-void *hkm_large_resize(void *block, size_t size) {
+static void *resize(void *block, size_t size) {
     if (size > PTRDIFF_MAX - HKM_PAGE) {
         return NULL;
     }
@@ -273,11 +283,63 @@ void *hkm_large_resize(void *block, size_t size) {
                 hkm_range_move(range, result, size);
             }
         }
-        hkm_demand_change(&demand, range->size - before, now_ns);
+        changed(range, HKM_SITE_RESIZE, range->size - before);
         gauges();
     }
     hkm_large_unlock();
     return result;
+}
+
+/* ---- With the learner watching, where it is on ---- */
+
+static void tell_learner(uint64_t begin_ns, size_t size) {
+    hkm_large_lock();
+    const size_t kept = hkm_whale_bytes() + (size_t)atomic_load_explicit(
+                                                &hkm_counters[HKM_BIG_BYTES], memory_order_relaxed);
+    hkm_learner_operation(begin_ns, size, kept);
+    hkm_large_unlock();
+}
+
+void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        void *block = allocate(size, alignment, site, zero);
+        tell_learner(begin_ns, size);
+        return block;
+    }
+    return allocate(size, alignment, site, zero);
+}
+
+void hkm_large_free(void *block, const char *function) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        release(block, function);
+        tell_learner(begin_ns, 0);
+        return;
+    }
+    release(block, function);
+}
+
+void *hkm_large_resize(void *block, size_t size) {
+    if (hkm_unlikely(hkm_learner_watches())) {
+        const uint64_t begin_ns = hkm_sys_precise_ns();
+        void *resized = resize(block, size);
+        tell_learner(begin_ns, size);
+        return resized;
+    }
+    return resize(block, size);
+}
+
+void hkm_large_apply(const struct hkm_strategy *strategy) {
+    if (strategy->threshold != hkm_strategy.threshold) {
+        /* what the new threshold has no use for must not stay behind */
+        for (struct hkm_range *range = hkm_big_expire(UINT64_MAX); range != NULL;
+             range = hkm_big_expire(UINT64_MAX)) {
+            hkm_whale_put_rest(range, now_ns);
+        }
+    }
+    hkm_strategy = *strategy;
+    gauges();
 }
 
 void hkm_large_tick(void) {

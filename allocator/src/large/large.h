@@ -22,6 +22,10 @@ void *hkm_large_resize(void *block, size_t size);
 /* Gives back the pages of cached blocks that nobody has used for HAKMEM_SUPERSLAB_TTL_SEC. */
 void hkm_large_tick(void);
 
+/* Puts another strategy into force. Under the lock. */
+struct hkm_strategy;
+void hkm_large_apply(const struct hkm_strategy *strategy);
+
 void hkm_large_lock(void);
 void hkm_large_unlock(void);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,10 +75,24 @@ void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
     return got == MAP_FAILED ? NULL : got;
 }
 
-uint64_t hkm_sys_clock_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t hkm_sys_clock_ns(void) {
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t hkm_sys_precise_ns(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t hkm_sys_faults(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
 }
 
 uint64_t hkm_sys_random(void) {

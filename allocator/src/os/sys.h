@@ -32,6 +32,10 @@ void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size);
 /* Nanoseconds of a monotonic clock of some milliseconds' resolution; no system call on the usual
  * machines. */
 uint64_t hkm_sys_clock_ns(void);
+/* The same with full resolution. */
+uint64_t hkm_sys_precise_ns(void);
+/* Page faults of this process so far. */
+uint64_t hkm_sys_faults(void);
 /* Random bits for address randomisation (not for secrets). */
 uint64_t hkm_sys_random(void);
 /* Writes all of text[0 .. length-1] to a file descriptor; keeps errno. */

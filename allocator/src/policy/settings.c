@@ -6,13 +6,13 @@
 
 #include "debug/text.h"
 #include "os/sys.h"
+#include "policy/modes.h"
 #include "policy/strategy.h"
 #include "visibility.h"
 
-#define MIB    (UINT64_C(1) << 20)
-#define SECOND UINT64_C(1000000000)
-
-struct hkm_strategy hkm_strategy;
+#define MIB             (UINT64_C(1) << 20)
+#define SECOND          UINT64_C(1000000000)
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 struct hkm_settings hkm_settings = {
     .superslab = true,
@@ -30,6 +30,8 @@ struct hkm_settings hkm_settings = {
     .region_max_count = 1024,
     .on_error = HKM_ON_ERROR_ABORT,
     .whale_learn = true,
+    .policy_seed = 1,
+    .price_ns_per_mib_s = 10000,
 };
 
 static const struct {
@@ -48,6 +50,8 @@ static const struct {
     {"HAKMEM_REGION_MAX_COUNT", &hkm_settings.region_max_count, 1, 16384},
     {"HAKMEM_WARM_POOL", &hkm_settings.warm_slabs, 1, 16},
     {"HAKMEM_WARM_PREFILL", &hkm_settings.warm_prefill, 1, 3},
+    {"HAKMEM_POLICY_SEED", &hkm_settings.policy_seed, 1, UINT32_MAX},
+    {"HAKMEM_PRICE_NS_PER_MIB_S", &hkm_settings.price_ns_per_mib_s, 1, 1000000000},
     {"HAKMEM_PREWARM_SUPERSLABS", &hkm_settings.prewarm, 1, 4096},
 };
 
@@ -68,23 +72,29 @@ static const struct {
 #if HAKMEM_DEBUG_TIMING
     {"HAKMEM_TIMING", &hkm_settings.timing},
 #endif
+    {"HAKMEM_LEARNER", &hkm_settings.learner},
+    {"HAKMEM_POLICY_STATS", &hkm_settings.policy_stats},
+    {"HAKMEM_SITES", &hkm_settings.sites},
+    {"HAKMEM_SETTINGS", &hkm_settings.print},
     {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
 };
+
+static const char *const on_error_words[] = {"abort", "report", "ignore", NULL};
+static const char *const purge_words[] = {"dontneed", "munmap", "free", "keep", NULL};
 
 /* words[i] stands for the value i. */
 static const struct {
     const char *name;
     uint64_t *value;
-    const char *words[5];
+    const char *const *words;
     const char *right;
 } choices[] = {
-    {"HAKMEM_ON_ERROR",
-     &hkm_settings.on_error,
-     {"abort", "report", "ignore"},
-     "needs abort, report or ignore"},
-    {"HAKMEM_REGION_PURGE",
-     &hkm_settings.purge,
-     {"dontneed", "munmap", "free", "keep"},
+    {"HAKMEM_MODE", &hkm_settings.mode, hkm_mode_names,
+     "needs balanced, minimal, fast, learning or research"},
+    {"HAKMEM_STRATEGY", &hkm_settings.strategy, hkm_strategy_words,
+     "needs auto, settings, nothing, thrifty, fixed, unmap, sites, whales or hoard"},
+    {"HAKMEM_ON_ERROR", &hkm_settings.on_error, on_error_words, "needs abort, report or ignore"},
+    {"HAKMEM_REGION_PURGE", &hkm_settings.purge, purge_words,
      "needs dontneed, munmap, free or keep"},
 };
 
@@ -119,13 +129,14 @@ static bool parse(const char *text, uint64_t max, uint64_t *value) {
     return true;
 }
 
-void hkm_settings_read(void) {
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        const char *text = getenv(numbers[i].name);
-        uint64_t value;
-        if (text == NULL) {
+/* Each sets the setting of that name from a text, and says so where the text cannot be used; false
+ * when there is none of that name. */
+static bool assign_number(const char *name, const char *text) {
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (strcmp(name, numbers[i].name) != 0) {
             continue;
         }
+        uint64_t value;
         if (parse(text, numbers[i].max, &value)) {
             *numbers[i].value = value * numbers[i].unit;
         } else {
@@ -133,41 +144,96 @@ void hkm_settings_read(void) {
             hkm_text_string(&right, "needs a whole number from 0 to ");
             hkm_text_number(&right, numbers[i].max);
             right.bytes[right.length] = '\0';
-            refuse(numbers[i].name, text, right.bytes);
+            refuse(name, text, right.bytes);
         }
+        return true;
     }
-    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
-        const char *text = getenv(switches[i].name);
-        uint64_t value;
-        if (text == NULL) {
+    return false;
+}
+
+static bool assign_switch(const char *name, const char *text) {
+    for (size_t i = 0; i < COUNT_OF(switches); i++) {
+        if (strcmp(name, switches[i].name) != 0) {
             continue;
         }
+        uint64_t value;
         if (parse(text, 1, &value)) {
             *switches[i].value = value != 0;
         } else {
-            refuse(switches[i].name, text, "needs 0 or 1");
+            refuse(name, text, "needs 0 or 1");
         }
+        return true;
     }
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
-        const char *text = getenv(choices[i].name);
-        unsigned word = 0;
-        if (text == NULL) {
+    return false;
+}
+
+static void assign_choice(const char *name, const char *text) {
+    for (size_t i = 0; i < COUNT_OF(choices); i++) {
+        if (strcmp(name, choices[i].name) != 0) {
             continue;
         }
+        uint64_t word = 0;
         while (choices[i].words[word] != NULL && strcmp(text, choices[i].words[word]) != 0) {
             word++;
         }
         if (choices[i].words[word] != NULL) {
             *choices[i].value = word;
         } else {
-            refuse(choices[i].name, text, choices[i].right);
+            refuse(name, text, choices[i].right);
         }
     }
-    hkm_strategy = (struct hkm_strategy){
-        .threshold = hkm_settings.whale_threshold,
-        .capacity = hkm_settings.whale_max_bytes,
-        .learn = hkm_settings.whale_learn,
-        .per_site = hkm_settings.whale_per_site,
-        .purge = (enum hkm_purge)hkm_settings.purge,
-    };
+}
+
+void hkm_settings_assign(const char *name, const char *text) {
+    if (!assign_number(name, text) && !assign_switch(name, text)) {
+        assign_choice(name, text);
+    }
+}
+
+static void read_one(const char *name) {
+    const char *text = getenv(name);
+    if (text != NULL) {
+        hkm_settings_assign(name, text);
+    }
+}
+
+void hkm_settings_read(void) {
+    read_one("HAKMEM_MODE");
+    hkm_mode_apply((unsigned)hkm_settings.mode); /* what follows overrides it */
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        read_one(numbers[i].name);
+    }
+    for (size_t i = 0; i < COUNT_OF(switches); i++) {
+        read_one(switches[i].name);
+    }
+    for (size_t i = 1; i < COUNT_OF(choices); i++) { /* but for the mode */
+        read_one(choices[i].name);
+    }
+    hkm_strategies_init();
+}
+
+static void print_line(int fd, const char *name, const char *word, uint64_t number) {
+    struct hkm_text line = {.length = 0};
+    hkm_text_string(&line, "setting ");
+    hkm_text_string(&line, name);
+    hkm_text_string(&line, "=");
+    if (word != NULL) {
+        hkm_text_string(&line, word);
+    } else {
+        hkm_text_number(&line, number);
+    }
+    hkm_text_string(&line, "\n");
+    hkm_sys_write(fd, line.bytes, line.length);
+}
+
+void hkm_settings_print(int fd) {
+    for (size_t i = 0; i < COUNT_OF(choices); i++) {
+        print_line(fd, choices[i].name, choices[i].words[*choices[i].value], 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        print_line(fd, numbers[i].name, NULL, *numbers[i].value / numbers[i].unit);
+    }
+    for (size_t i = 0; i < COUNT_OF(switches); i++) {
+        print_line(fd, switches[i].name, NULL, *switches[i].value);
+    }
 }

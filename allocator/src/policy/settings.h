@@ -1,4 +1,5 @@
-/* The HAKMEM_ environment, read once at start. Sizes in bytes, times in nanoseconds. */
+/* The HAKMEM_ environment, read once at start: the mode's presets (modes.h), then each variable.
+ * Sizes in bytes, times in nanoseconds. */
 #ifndef HKM_POLICY_SETTINGS_H
 #define HKM_POLICY_SETTINGS_H
 
@@ -11,6 +12,7 @@
 enum hkm_on_error { HKM_ON_ERROR_ABORT, HKM_ON_ERROR_REPORT, HKM_ON_ERROR_IGNORE };
 
 struct hkm_settings {
+    uint64_t mode;         /* HAKMEM_MODE: index of hkm_mode_names */
     bool superslab;        /* HAKMEM_TINY_USE_SUPERSLAB: 0 maps and unmaps each slab by itself */
     bool shared_pool;      /* HAKMEM_SHARED_POOL: 0 gives each class SuperSlabs of its own */
     uint64_t warm_slabs;   /* HAKMEM_WARM_POOL: slabs of a class that a thread may hold; 0 turns the
@@ -41,6 +43,16 @@ struct hkm_settings {
 #if HAKMEM_DEBUG_TIMING
     bool timing; /* HAKMEM_TIMING: measure, and print at exit (debug/timing.h) */
 #endif
+    uint64_t strategy;    /* HAKMEM_STRATEGY: pinned from the start; hkm_strategy_words */
+    uint64_t policy_seed; /* HAKMEM_POLICY_SEED: of what the learner tries */
+    /* HAKMEM_PRICE_NS_PER_MIB_S: what keeping a MiB free for a second may cost. 10,000 ns, the
+     * default, is the time of 10 to 50 page faults; to fault a MiB in again takes 256. So what is
+     * used again within some 5 to 25 seconds is worth keeping. */
+    uint64_t price_ns_per_mib_s;
+    bool learner;      /* HAKMEM_LEARNER: choose the strategy by measured cost (learner.h) */
+    bool policy_stats; /* HAKMEM_POLICY_STATS: print ratings and the choice at exit */
+    bool sites;        /* HAKMEM_SITES: account for large blocks by call site, print that at exit */
+    bool print;        /* HAKMEM_SETTINGS: print all settings at exit */
     bool superslab_debug; /* HAKMEM_SS_DEBUG: print every SuperSlab at exit */
 };
 
@@ -48,5 +60,9 @@ extern HKM_HIDDEN struct hkm_settings hkm_settings;
 
 /* Reads the environment. A value that cannot be used is one line on stderr and the default. */
 void hkm_settings_read(void);
+/* Sets one variable, given as in the environment. A name that is none changes nothing. */
+void hkm_settings_assign(const char *name, const char *text);
+/* Prints every setting as a line 'setting NAME=value', in the form of the environment. */
+void hkm_settings_print(int fd);
 
 #endif

@@ -28,4 +28,13 @@ struct hkm_strategy {
 
 extern HKM_HIDDEN struct hkm_strategy hkm_strategy;
 
+/* The strategies that there are to choose from; the first is what the settings say. */
+#define HKM_STRATEGIES 8u
+extern HKM_HIDDEN struct hkm_strategy hkm_strategies[HKM_STRATEGIES];
+/* HAKMEM_STRATEGY's words: "auto", the names of the strategies in order, NULL. */
+extern HKM_HIDDEN const char *const hkm_strategy_words[];
+
+/* Fills in the first and puts into force what the settings ask for. */
+void hkm_strategies_init(void);
+
 #endif
