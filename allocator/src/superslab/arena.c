@@ -10,6 +10,10 @@
 
 /* Limits of an arena: a terabyte of blocks. */
 #define MAX_SUPERSLABS ((size_t)1 << 19)
+/* The state map begins this many bytes after a page's border. Otherwise the state of a block at a
+ * page's border would lie at a page's border, too, and share cache sets, and the low address bits
+ * by which processors match loads with earlier stores, with the block's own first bytes. */
+#define COLOUR 1088u
 /* State map and descriptors are mapped for this many SuperSlabs at a time. */
 #define GROUP 32u
 
@@ -43,18 +47,20 @@ static bool map_group(unsigned arena) {
     const size_t group = arena_places[arena].groups;
     const size_t state_bytes = page_ceil(GROUP * granules_per_superslab(arena));
     const size_t descriptor_bytes = descriptor_group_bytes();
-    char *const state = (char *)a->state + group * state_bytes;
+    /* the first group has a page more, for the colour */
+    const size_t extra = group == 0 ? HKM_PAGE : 0;
+    char *const state = (char *)a->state - COLOUR + HKM_PAGE + group * state_bytes - extra;
     char *const descriptors = (char *)a->descriptors + group * descriptor_bytes;
 
     if ((group + 1) * GROUP > MAX_SUPERSLABS) {
         errno = ENOMEM;
         return false;
     }
-    if (!hkm_sys_mmap_at(state, state_bytes)) {
+    if (!hkm_sys_mmap_at(state, state_bytes + extra)) {
         return false;
     }
     if (!hkm_sys_mmap_at(descriptors, descriptor_bytes)) {
-        hkm_sys_munmap(state, state_bytes);
+        hkm_sys_munmap(state, state_bytes + extra);
         return false;
     }
     arena_places[arena].groups++;
@@ -68,13 +74,13 @@ static bool map_group(unsigned arena) {
  * arena. */
 static void place(unsigned arena, uintptr_t start) {
     struct hkm_arena *a = &hkm_arenas[arena];
-    const size_t state_room = MAX_SUPERSLABS * granules_per_superslab(arena);
+    const size_t state_room = MAX_SUPERSLABS * granules_per_superslab(arena) + HKM_PAGE;
     const size_t descriptor_room = MAX_SUPERSLABS / GROUP * descriptor_group_bytes();
-    a->state = (uint8_t *)start;
+    a->state = (uint8_t *)start + COLOUR;
     a->descriptors = (struct hkm_superslab *)(start + state_room);
     a->base = (start + state_room + descriptor_room + HKM_SUPERSLAB_SIZE - 1) &
               ~(uintptr_t)(HKM_SUPERSLAB_SIZE - 1);
-    a->state_bias = (uint8_t *)(start - (a->base >> hkm_granule_shift(arena)));
+    a->state_bias = (uint8_t *)(start + COLOUR - (a->base >> hkm_granule_shift(arena)));
 }
 
 bool hkm_arenas_init(void) {
@@ -92,8 +98,8 @@ bool hkm_arenas_init(void) {
         if (map_group(HKM_ARENA_MIDDLE)) {
             return true;
         }
-        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].state,
-                       GROUP * granules_per_superslab(HKM_ARENA_SMALL));
+        hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].state - COLOUR,
+                       GROUP * granules_per_superslab(HKM_ARENA_SMALL) + HKM_PAGE);
         hkm_sys_munmap(hkm_arenas[HKM_ARENA_SMALL].descriptors, descriptor_group_bytes());
         memset(arena_places, 0, sizeof arena_places);
         atomic_store(&hkm_arenas[HKM_ARENA_SMALL].limit, 0);
@@ -145,9 +151,12 @@ void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
         return; /* too many mappings: the place stays ours and unused */
     }
     /* its part of the state map, too, is all zero now */
-    hkm_sys_madvise_dontneed(hkm_arenas[arena].state +
-                                 superslab->number * granules_per_superslab(arena),
-                             granules_per_superslab(arena));
+    uint8_t *const first =
+        hkm_arenas[arena].state + superslab->number * granules_per_superslab(arena);
+    const uintptr_t from = page_ceil((uintptr_t)first); /* whole pages; the ends are others', too */
+    const uintptr_t to =
+        ((uintptr_t)first + granules_per_superslab(arena)) & ~(uintptr_t)(HKM_PAGE - 1);
+    hkm_sys_madvise_dontneed((void *)from, to - from);
     superslab->base = NULL;
     arena_places[arena].places[word] |= UINT64_C(1) << (superslab->number % 64);
     if (word < arena_places[arena].first) {
