@@ -20,7 +20,11 @@ $(ALLOCATOR_OUT)/allocator/%.o: allocator/%.c
 $(ALLOCATOR_OUT)/libhakmem.so: $(ALLOCATOR_OBJ)
 	$(CC) -shared -Wl,-soname,libhakmem.so -Wl,-z,now $(LDFLAGS) $^ -pthread -o $@
 
-$(ALLOCATOR_OUT)/libhakmem.a: $(ALLOCATOR_OBJ)
+# One object: a linker takes from an archive only what is named, and nothing names what runs at start, fork and exit.
+$(ALLOCATOR_OUT)/libhakmem.o: $(ALLOCATOR_OBJ)
+	$(CC) -r -nostdlib $^ -o $@
+
+$(ALLOCATOR_OUT)/libhakmem.a: $(ALLOCATOR_OUT)/libhakmem.o
 	rm -f $@ && $(AR) rcs $@ $^
 
 -include $(ALLOCATOR_OBJ:.o=.d)

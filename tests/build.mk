@@ -2,7 +2,7 @@
 
 ALLOCATOR_TESTS := $(patsubst %,$(BUILD)/%,$(basename $(sort $(wildcard tests/allocator/test_*.c tests/allocator/test_*.cc))))
 # The same source in other ways of use: linked statically, and unaware of hakmem but for LD_PRELOAD.
-TEST_PROGRAMS   := $(ALLOCATOR_TESTS) $(BUILD)/tests/allocator/test_api-static $(BUILD)/tests/allocator/test_api-preload
+TEST_PROGRAMS   := $(ALLOCATOR_TESTS) $(BUILD)/tests/allocator/test_api-static $(BUILD)/tests/allocator/test_fork-static $(BUILD)/tests/allocator/test_api-preload
 # -fno-builtin: the compiler must neither drop calls of malloc nor assume what they do.
 TEST_FLAGS      := -O1 -g -fno-builtin -Iallocator/include
 TEST_LIBS       := -lcmocka -pthread -ldl
