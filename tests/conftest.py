@@ -1,0 +1,22 @@
+"""Files whose tests take long as a whole: left out of 'make check', which is to stay under a minute."""
+
+import pytest
+
+SLOW_FILES = {
+    "test_settings.py",  # the same programs under each setting
+    "test_variants.py",  # builds each variant
+    "test_runs.py",  # whole runs, time-outs waited for
+    "test_whole_programs.py",
+    "test_separate.py",
+    "test_micro.py",
+    "test_counts.py",  # callgrind
+    "test_replay.py",
+    "test_run.py",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in SLOW_FILES:
+            item.add_marker("slow")
