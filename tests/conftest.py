@@ -1,4 +1,4 @@
-"""Files whose tests take long as a whole: left out of 'make check', which is to stay under a minute."""
+"""Files whose tests take long as a whole: left out of 'make check', which stays under a minute."""
 
 import pytest
 
