@@ -470,7 +470,7 @@ def print_summary(summary: Summary, console: Console, report: str) -> None:
     """Prints the table of each cell, what has to be said about it, and where the report is."""
     for cell in summary.cells:
         wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
+        grid = main_grid(cell, cell.cell.baseline, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
         shown, left_out = fit(grid, console.width)
