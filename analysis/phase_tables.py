@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rich.console import Console
+from rich.text import Text
+
 from analysis import table
 from analysis.load import Run
 from analysis.table import NONE, Entry, Grid
@@ -109,6 +112,15 @@ def terminal_grid(verdicts: Verdicts) -> Grid:
             one.claim["id"], claimed(one), measured(one), bound(one), word(one), reason(one)
         )
     return grid
+
+
+def print_verdicts(run: Run, verdicts: Verdicts, console: Console) -> None:
+    """Prints the verdicts on the claims of a phase."""
+    phase = run.meta["phase"]
+    console.print()
+    console.print(Text(f"phase {phase['id']}: {phase['title']}", style="bold"))
+    table.print_grid(terminal_grid(verdicts), console)
+    console.print(Text(f"verdicts: {summary_line(verdicts)}"))
 
 
 def claims_grid(verdicts: Verdicts) -> Grid:

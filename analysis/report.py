@@ -59,30 +59,38 @@ def write(summary: Summary, folder: Path) -> None:
 
 def markdown(summary: Summary, plot_names: list[str]) -> str:
     """report.md: the top-level template filled in."""
-    environment = _environment(MARKDOWN_TEMPLATE.parent, autoescape=False)
-    environment.filters["md"] = escape_markdown
-    environment.filters["grid"] = markdown_grid
     pictures = [(figures.CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
-    text = environment.get_template(MARKDOWN_TEMPLATE.name).render(
-        **context(summary), figures=pictures
-    )
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+    filled = {**context(summary), "figures": pictures}
+    return render_markdown(MARKDOWN_TEMPLATE.name, filled)
 
 
 def html(summary: Summary, images: dict[str, bytes]) -> str:
     """report.html: one page that needs no other file; `images` are PNG by name."""
-    environment = _environment(HTML_TEMPLATES, autoescape=True)
     pictures = [
         (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
         for name, image in images.items()
     ]
-    template = environment.get_template("report.html.j2")
-    return template.render(**context(summary), figures=pictures)
+    return render_html("report.html.j2", {**context(summary), "figures": pictures})
 
 
-def _environment(folder: Path, autoescape: bool) -> jinja2.Environment:
+def render_markdown(template: str, values: dict[str, Any]) -> str:
+    """A Markdown template, the top-level one or one of ours, filled in."""
+    environment = _environment([MARKDOWN_TEMPLATE.parent, HTML_TEMPLATES], autoescape=False)
+    environment.filters["md"] = escape_markdown
+    environment.filters["grid"] = markdown_grid
+    text = environment.get_template(template).render(**values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def render_html(template: str, values: dict[str, Any]) -> str:
+    """One of our HTML templates filled in."""
+    text = _environment([HTML_TEMPLATES], autoescape=True).get_template(template).render(**values)
+    return text.strip() + "\n"
+
+
+def _environment(folders: list[Path], autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
