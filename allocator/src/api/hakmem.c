@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "debug/counters.h"
 #include "debug/misuse.h"
 #include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
 #include "large/large.h"
 #include "os/sys.h"
+#include "policy/settings.h"
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 #include "superslab/superslab.h"
@@ -55,7 +57,7 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    if (size > HKM_MIDDLE_MAX) {
+    if (hkm_is_large(size)) {
         /* reached by a jump from malloc, so that this is where malloc returns to: the call site */
         return hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
@@ -209,13 +211,20 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
         block = hak_malloc(bytes);
     } else if (bytes <= HKM_MIDDLE_MAX) {
         block = pop(hkm_heap_self, hkm_class_of_middle(bytes), HKM_ARENA_MIDDLE);
-        if (block == NULL && hkm_start()) {
-            block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
-        }
-    } else if (hkm_start()) {
-        block = hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
-    return block == NULL || zero ? block : memset(block, 0, bytes);
+    if (block == NULL && bytes > HKM_SMALL_MAX && hkm_start()) {
+        block = hkm_is_large(bytes)
+                    ? hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero)
+                    : class_alloc_slow(hkm_class_of_middle(bytes), &zero);
+    }
+    if (block == NULL) {
+        return NULL;
+    }
+    if (zero && hkm_settings.lazy_zero) {
+        hkm_count(HKM_ZERO_SKIPPED, bytes);
+        return block;
+    }
+    return memset(block, 0, bytes);
 }
 
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
@@ -240,7 +249,7 @@ HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
             free_elsewhere(block, "realloc"); /* not a block: says so */
             return NULL;
         }
-        if (size > HKM_MIDDLE_MAX) {
+        if (hkm_is_large(size)) {
             void *resized = hkm_large_resize(block, size);
             if (resized != NULL) {
                 return resized;

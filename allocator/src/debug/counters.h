@@ -29,6 +29,9 @@
     X(FREE_DIRECT, "free.direct", COUNTER)   /* blocks freed after the thread's cache was gone */  \
     X(SLAB_ADOPTED, "slab.adopted", COUNTER) /* slabs taken over that another thread held last */  \
     X(SLAB_RETIRED, "slab.retired", COUNTER) /* slabs that became empty and went back */           \
+    X(SLAB_PREWARMED, "slab.prewarmed", GAUGE) /* slabs made at start for a class */               \
+    X(ZERO_SKIPPED, "calloc.skipped_bytes",                                                        \
+      COUNTER) /* bytes that calloc did not clear, being known to be zero */                       \
     X(SUPERSLAB_LIVE, "superslab.live", GAUGE)                                                     \
     X(SUPERSLAB_PEAK, "superslab.peak", GAUGE)                                                     \
     X(SUPERSLAB_HOT, "superslab.hot", GAUGE)                                                       \

@@ -11,6 +11,7 @@
 #ifndef HKM_SUPERSLAB_CLASSES_H
 #define HKM_SUPERSLAB_CLASSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,11 +39,13 @@ struct hkm_class {
 };
 
 extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
+/* The largest class in use; what it does not hold goes to the large path. */
+extern HKM_HIDDEN unsigned hkm_last_class;
 /* Slots of all bins of a heap. */
 extern HKM_HIDDEN size_t hkm_bin_slots;
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
  * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
- */
+ * Sizes beyond the last class stay zero, so that they go the slow path, too. */
 extern HKM_HIDDEN uint8_t hkm_class_by_16[65];
 extern HKM_HIDDEN uint8_t hkm_class_by_128[512];
 extern HKM_HIDDEN uint8_t hkm_class_by_16k[64];
@@ -57,7 +60,7 @@ static inline unsigned hkm_class_of_middle(size_t size) {
     return size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
 }
 
-/* Class for a request of up to HKM_MIDDLE_MAX bytes. */
+/* Class for a request of up to HKM_MIDDLE_MAX bytes; 0: it is for the large path. */
 static inline unsigned hkm_class_of(size_t size) {
     if (hkm_likely(size <= HKM_SMALL_MAX)) {
         return size == 0 ? 1u : hkm_class_by_16[(size + 15) >> 4];
@@ -65,10 +68,16 @@ static inline unsigned hkm_class_of(size_t size) {
     return hkm_class_of_middle(size);
 }
 
+/* Whether a request is for the large path. Once hkm_classes_init has run. */
+static inline bool hkm_is_large(size_t size) {
+    return size > HKM_MIDDLE_MAX || hkm_class_of(size) == 0;
+}
+
 /* Class whose blocks are all aligned to `alignment` (a power of two) and hold `size` bytes; 0:
  * there is none. */
 unsigned hkm_class_aligned(size_t size, size_t alignment);
 
+/* Fills the tables; once the settings are read. */
 void hkm_classes_init(void);
 
 #endif
