@@ -20,6 +20,7 @@
 #include "os/sys.h"
 #include "policy/settings.h"
 #include "superslab/arena.h"
+#include "superslab/guess.h"
 #include "superslab/pool.h"
 #include "superslab/superslab.h"
 #include "visibility.h"
@@ -78,7 +79,7 @@ static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
 HKM_PUBLIC void *hak_malloc(size_t size) {
     struct hkm_heap *const heap = hkm_heap_self;
     void *block = NULL;
-    if (hkm_likely(size <= HKM_SMALL_MAX)) {
+    if (HKM_TINY && hkm_likely(size <= HKM_SMALL_MAX)) {
         block = pop(heap, heap->class_by_16[(size + 15) >> 4], HKM_ARENA_SMALL);
     } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
         block = pop(heap, hkm_class_of_middle(size), HKM_ARENA_MIDDLE);
@@ -103,9 +104,21 @@ static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, 
     hkm_misuse(function, pointer, what);
 }
 
+/* In variant 'guess' (superslab/guess.h): whether the kernel says that there is nothing. */
+static inline bool guessed_foreign(const void *pointer, const char *function) {
+    if (hkm_guess_mapped(pointer)) {
+        return false;
+    }
+    hkm_misuse(function, pointer, "not a pointer that hakmem gave out");
+    return true;
+}
+
 /* Frees what the state map does not show as an allocated small or middle block: a large block, or
  * misuse. */
 static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
+    if (guessed_foreign(pointer, function)) {
+        return;
+    }
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
         const uintptr_t granule =
             ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
@@ -125,6 +138,10 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
         return;
     }
     const int saved = errno;
+    if (guessed_foreign(block, "free")) {
+        errno = saved;
+        return;
+    }
     struct hkm_heap *heap = hkm_heap_get();
     *state = 0;
     if (heap == NULL) {

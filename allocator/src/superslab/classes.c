@@ -77,12 +77,12 @@ void hkm_classes_init(void) {
         size += power / (power < 8192 ? 8 : 4);
         define(cls++, size);
     }
-    while (hkm_last_class + 1 < cls &&
+    while (hkm_last_class + 1 < cls && hkm_classes[hkm_last_class + 1].capacity > 0 &&
            (hkm_settings.mid || hkm_classes[hkm_last_class + 1].size < MID_LEAST)) {
         hkm_last_class++;
     }
     cls = HKM_SMALL_CLASSES + 1;
-    for (uint32_t i = HKM_SMALL_MAX / 128; i < 512; i++) {
+    for (uint32_t i = HKM_TINY ? HKM_SMALL_MAX / 128 : 0; i < 512; i++) {
         while (hkm_classes[cls].size < (i + 1) * 128) {
             cls++;
         }
