@@ -87,13 +87,6 @@ def claimed(judged: Judged) -> str:
     return f"{value:,g}"
 
 
-def bound(judged: Judged) -> str:
-    """What decides."""
-    if judged.kind == "equivalence":
-        return f"± {100 * judged.claim['margin']:g} %"
-    return str(judged.claim.get("bound", NONE))
-
-
 def reason(judged: Judged) -> str:
     """Why the verdict is what it is, and how many blocks would decide."""
     if judged.blocks is None:
@@ -109,7 +102,7 @@ def terminal_grid(verdicts: Verdicts) -> Grid:
     grid.words = frozenset({0, 4, 5})
     for one in verdicts.claims:
         grid.add(
-            one.claim["id"], claimed(one), measured(one), bound(one), word(one), reason(one)
+            one.claim["id"], claimed(one), measured(one), one.bound or NONE, word(one), reason(one)
         )
     return grid
 
@@ -147,7 +140,7 @@ def claims_grid(verdicts: Verdicts) -> Grid:
             one.claim["says"],
             claimed(one),
             measured(one),
-            bound(one),
+            one.bound or NONE,
             NONE if math.isnan(one.p_holm) else f"{one.p_holm:.2g}",
             NONE if math.isnan(one.floor) else table.percent(one.floor).lstrip("+"),
             reason(one),
@@ -161,6 +154,8 @@ def what(claim: dict[str, Any]) -> str:
     """What the measured value is, in a few words."""
     if claim["kind"] == "no-crash":
         return f"processes that failed, {claim.get('arm', 'after')}"
+    if "metric" not in claim:
+        return "not measured"
     unit = _UNITS.get(claim["metric"])
     name = f"{claim['metric']}{f' ({unit})' if unit else ''}"
     if claim["kind"] in ("ratio", "equivalence"):
