@@ -69,8 +69,9 @@ def measured(judged: Judged) -> str:
 
 
 def _per_cent(value: float, lo: float, hi: float) -> str:
-    said = f"{100 * value:.3g} %"
-    return said if math.isnan(lo) else f"{said} [{100 * lo:.3g}, {100 * hi:.3g}]"
+    if math.isnan(lo):
+        return f"{100 * value:.4g} %"
+    return f"{100 * value:.3g} % [{100 * lo:.3g}, {100 * hi:.3g}]"
 
 
 def claimed(judged: Judged) -> str:

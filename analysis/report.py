@@ -14,7 +14,17 @@ from typing import Any
 
 import jinja2
 
-from analysis import figures, flame, latency, noise, phase_tables, plots, statistics, steady, table
+from analysis import (
+    figures,
+    flame,
+    latency,
+    noise,
+    phase_tables,
+    plots,
+    statistics,
+    steady,
+    table,
+)
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 

@@ -219,6 +219,13 @@ def blocks_to_decide(n: int, se: float, distance: float) -> float:
     return math.ceil(n * (_reach() * se / distance) ** 2)
 
 
+def blocks_to_clear(n: int, se: float, floor: float, distance: float) -> float:
+    """The same for an interval that must also be `floor` away, which falls alike."""
+    if distance == 0:
+        return math.inf
+    return math.ceil(n * ((_reach() * se + floor) / distance) ** 2)
+
+
 def _reach() -> float:
     """Standard errors between a bound and an effect that clears it in 80 % of runs: 2.8."""
     return float(stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER))

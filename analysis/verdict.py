@@ -397,8 +397,10 @@ def _decide_ratio(judged: Judged, comparisons: int) -> None:
         [bound.holds(end) for end in (value.lo, value.hi)] == [wanted] * 2
         for wanted in (True, False)
     )
-    # A bound that leaves 'no difference' in is cleared by what is not known to differ.
-    clear = abs(at) > floor if bound.holds(1) else statistics.clears(effect, floor)
+    if bound.holds(1):  # no difference is claimed, so that noise must not reach the bound
+        clear = effect.hi + floor < at if "<" in bound.sign else effect.lo - floor > at
+    else:
+        clear = statistics.clears(effect, floor)
     if sure and outside:
         judged.end(REFUTED, f"no part of the interval is {judged.bound}")
         return
@@ -407,7 +409,12 @@ def _decide_ratio(judged: Judged, comparisons: int) -> None:
         judged.end(CONFIRMED, f"the whole interval is {judged.bound}{beyond}")
         return
     if inside and not clear:
-        judged.end(INCONCLUSIVE, f"within the bound, but not beyond the floor of {_pct(floor)}")
+        judged.end(INCONCLUSIVE, f"within the bound, but not clear of the floor of {_pct(floor)}")
+        distance = abs(effect.log_ratio - (at if bound.holds(1) else 0))
+        judged.blocks = max(
+            statistics.blocks_to_clear(effect.n, effect.se, floor, distance), effect.n + 1
+        )
+        return
     elif inside or outside:
         few = statistics.blocks_needed(comparisons)
         judged.end(INCONCLUSIVE, f"{effect.n} blocks cannot show it: it takes {few}")
