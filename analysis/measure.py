@@ -7,6 +7,7 @@ What the quantities mean is said in compare/metric.py.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,7 @@ def by_block(run: Run, cell: Cell, arm: str, text: str) -> dict[int, Floats]:
     values = {}
     for _, row in ok.iterrows():
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = metric.evaluate(text, lambda name, row=row: _quantity(row, name))
-        value = np.atleast_1d(found)
+            value = np.atleast_1d(metric.evaluate(text, partial(_quantity, row)))
         if not np.isfinite(value).all():
             raise NotMeasured(f"{text}: nothing to divide by")
         values[int(row["block"])] = value

@@ -118,11 +118,10 @@ def print_verdicts(run: Run, verdicts: Verdicts, console: Console) -> None:
 
 
 def claims_grid(verdicts: Verdicts) -> Grid:
-    """Each claim in words, with what it is judged by."""
+    """Each claim with what it is judged by."""
     columns = (
         "claim",
         "verdict",
-        "in words",
         "claimed",
         "measured [95 %]",
         "bound",
@@ -132,13 +131,12 @@ def claims_grid(verdicts: Verdicts) -> Grid:
         "metric",
         "source",
     )
-    grid = Grid(columns, words=frozenset({0, 1, 2, 8, 9, 10}))
+    grid = Grid(columns, words=frozenset({0, 1, 7, 8, 9}))
     for one in verdicts.claims:
         where = f"{one.claim['comparison']}: {what(one.claim)}"
         grid.add(
             one.claim["id"],
             word(one),
-            one.claim["says"],
             claimed(one),
             measured(one),
             one.bound or NONE,

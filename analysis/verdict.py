@@ -139,8 +139,8 @@ def judge(run: Run, resamples: int = statistics.RESAMPLES) -> Verdicts:
     judged = []
     for index, claim in enumerate(phase["claim"]):
         rng = np.random.default_rng([abs(run.meta["seed"]), 7919, index])
-        one = _Judge(run, cells[claim["comparison"]], claim, rng, resamples)
-        judged.append(one.evidence(guards[claim["comparison"]]))
+        judge_of = _Judge(run, cells[claim["comparison"]], claim, rng, resamples)
+        judged.append(judge_of.evidence(guards[claim["comparison"]]))
     tested = [one for one in judged if one.p is not None and not one.verdict]
     for one, p in zip(tested, statistics.holm([one.p for one in tested if one.p is not None])):
         one.p_holm = p
@@ -302,8 +302,8 @@ class _Judge:
         value = effect.ratio.value
         judged.value = Estimate(value, value / away, value * away, 1)
         judged.floor = math.log(away)
-        held = {bound.holds(value / away), bound.holds(value * away)}
-        word = {(True,): CONFIRMED, (False,): REFUTED}.get(tuple(held), INCONCLUSIVE)
+        held = [bound.holds(value / away), bound.holds(value * away)]
+        word = CONFIRMED if all(held) else INCONCLUSIVE if any(held) else REFUTED
         judged.end(word, f"counted; two copies of before differ by {_pct(judged.floor)}")
 
     def _equivalence(self, judged: Judged) -> None:
@@ -467,8 +467,8 @@ def _power(run: Run, cell: Cell, resamples: int) -> Power:
         return nothing
 
     def noise(blocks: list[int]) -> Effect:
-        sides = ([side[block] for block in blocks] for side in (copies, before))
-        return statistics.compare(*sides, rng, resamples)
+        sides = [[side[block] for block in blocks] for side in (copies, before)]
+        return statistics.compare(sides[0], sides[1], rng, resamples)
 
     whole, pilot = noise(both), noise(both[: statistics.FEW_BLOCKS])
     floor = statistics.noise_floor(whole)
