@@ -71,7 +71,7 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
         struct hkm_slab *slab = slab_of_block(blocks[0], cls);
         const char *const base = slab->base;
         const uint64_t inverse = slab->inverse;
-        const uint64_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
+        const uint64_t span = (uint64_t)slab->block_size * slab->capacity;
         const unsigned word = hkm_block_index(slab, blocks[0]) / 64;
         uint64_t mask = 0;
         unsigned given = 0;

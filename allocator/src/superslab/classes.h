@@ -2,15 +2,14 @@
  * Size classes. A block's class is also its *code* in the state map (arena.h), so that 0 means "no
  * block".
  *
- *   small (arena 0)  classes   1..64   16, 32 .. 1024 bytes, in steps of 16
- *   middle (arena 1) classes  65..88   to 8 KiB, eight to a doubling (at most 12.5 % above the
- * request) classes  89..116  to 1 MiB, four to a doubling (at most 25 %)
- *
- * The fine steps below 1 KiB pay for the state map's 1/16 byte per byte there.
+ *   small (arena 0)   classes  1..32  16 to 256 bytes in steps of 16, to 512 of 32, to 1 KiB of 64
+ *   middle (arena 1)  classes 33..56  to 8 KiB, eight to a doubling (at most 12.5 % above the
+ * request) classes 57..84  to 1 MiB, four to a doubling (at most 25 %)
  */
 #ifndef HKM_SUPERSLAB_CLASSES_H
 #define HKM_SUPERSLAB_CLASSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,9 +19,18 @@
 #define HKM_MIDDLE_MAX    (1u << 20)
 #define HKM_SMALL_CLASSES 32u
 #define HKM_CLASSES       85u
+#define HKM_BIG_FIRST     69u /* the first class of more than 64 KiB */
 
 /* The kinds of slab: a SuperSlab is cut into slabs of one kind. */
 enum hkm_kind { HKM_KIND_SMALL, HKM_KIND_8K, HKM_KIND_64K, HKM_KIND_1M, HKM_KINDS };
+/* Slab colouring (Bonwick, "The Slab Allocator", USENIX 1994): a block of so many pages that their
+ * first lines do not fit in one set of the first-level cache begins a few cache lines after a
+ * page's border, where all other page-aligned data lie, and not at the same lines in each slab. The
+ * largest class is left out: half of its slab would be lost. */
+#define HKM_COLOURED_ABOVE 32768u
+#define HKM_COLOUR_ALIGN   128u /* every coloured block is aligned to this */
+#define HKM_COLOURS        4u
+
 #define HKM_SUPERSLAB_SHIFT 21
 #define HKM_SUPERSLAB_SIZE  ((size_t)1 << HKM_SUPERSLAB_SHIFT)
 
@@ -55,6 +63,15 @@ static inline unsigned hkm_slab_shift(unsigned kind) {
 
 static inline unsigned hkm_class_of_middle(size_t size) {
     return size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
+}
+
+static inline bool hkm_class_is_coloured(const struct hkm_class *class) {
+    return class->size > HKM_COLOURED_ABOVE && class->size < HKM_MIDDLE_MAX;
+}
+
+/* Bytes from the start of a class's slab, the n-th of the arena, to its first block. */
+static inline size_t hkm_slab_colour(const struct hkm_class *class, size_t n) {
+    return hkm_class_is_coloured(class) ? HKM_COLOUR_ALIGN * (1 + 2 * (n % HKM_COLOURS)) : 0;
 }
 
 /* Class for a request of up to HKM_MIDDLE_MAX bytes. */
