@@ -145,7 +145,7 @@ static void put(void *block, unsigned cls) {
     }
     void **const top =
         heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (!hkm_bin_may_end(top)) {
+    if (!hkm_bin_ends(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
@@ -184,7 +184,7 @@ static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(hkm_bin_may_end(top))) {
+    if (hkm_unlikely(hkm_bin_ends(top))) {
         free_slow(block, state);
         return;
     }

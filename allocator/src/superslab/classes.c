@@ -5,7 +5,6 @@
 
 struct hkm_class hkm_classes[HKM_CLASSES];
 unsigned hkm_last_class;
-size_t hkm_bin_slots;
 uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
@@ -37,15 +36,11 @@ static uint8_t slots_of(uint32_t size, uint32_t bytes) {
 
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
-    const uint8_t cache_slots = slots_of(size, CACHE_BYTES);
-    /* one slot more than blocks, for the bottom */
-    hkm_bin_slots += cache_slots < 32 ? 32 : cache_slots < 64 ? 64 : 128;
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
         .kind = (uint8_t)kind,
-        .cache_slots = cache_slots,
+        .cache_slots = slots_of(size, CACHE_BYTES),
         .lean_slots = slots_of(size, LEAN_BYTES),
-        .last_slot = (uint16_t)(hkm_bin_slots - 1),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
     struct hkm_class *const class = &hkm_classes[cls];

@@ -47,7 +47,6 @@ struct hkm_class {
     uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
     uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the
                             class */
-    uint16_t last_slot;  /* of the class's bin, in a heap's slots */
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
@@ -55,8 +54,6 @@ extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
 /* The largest class in use; what it does not hold goes to the large path. It is the last one of all
  * but with HAKMEM_MID=0, or where SuperSlabs are smaller than the largest blocks. */
 extern HKM_HIDDEN unsigned hkm_last_class;
-/* Slots of all bins of a heap. */
-extern HKM_HIDDEN size_t hkm_bin_slots;
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
  * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
  * Sizes beyond the last class stay zero, so that they go the slow path, too. */
