@@ -201,19 +201,26 @@ static HKM_NOINLINE void free_other(void *block) {
     }
 }
 
+/* What is not in the small arena. Marked cold so that the path of small blocks runs straight
+ * through: gcc would have it jump over the call to this. */
+static HKM_COLD void free_not_small(void *block) {
+    uint8_t *state;
+    if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_MIDDLE, &state))) {
+        free_other(block);
+    } else if (hkm_unlikely(*state >= HKM_BIG_FIRST)) {
+        free_big(block, state);
+    } else {
+        free_class(block, state);
+    }
+}
+
 HKM_PUBLIC void hak_free(void *block) {
     uint8_t *state;
-    if (hkm_likely(hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
-        free_class(block, state);
-    } else if (hkm_likely(hkm_state_of(block, HKM_ARENA_MIDDLE, &state))) {
-        if (hkm_unlikely(*state >= HKM_BIG_FIRST)) {
-            free_big(block, state);
-        } else {
-            free_class(block, state);
-        }
-    } else {
-        free_other(block);
+    if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
+        free_not_small(block);
+        return;
     }
+    free_class(block, state);
 }
 
 /* ---- the rest of the family ---- */
