@@ -136,7 +136,7 @@ def compare(
     interleaved trials: Abedi & Brecht, ICPE 2017), then iterations within each process.
     """
     a, b = Processes(arm), Processes(other)
-    logs = np.log(a.medians()) - np.log(b.medians())
+    logs = _paired_logs(arm, other)
     n = len(logs)
     effect = float(np.median(logs))
     if n == 1:
@@ -184,6 +184,46 @@ def signed_rank(differences: Floats) -> float:
     return float(stats.wilcoxon(nonzero, method=method).pvalue)
 
 
+def against(arm: Sequence[Floats], other: Sequence[Floats], log_bound: float) -> float:
+    """Two-sided p-value of the signed-rank test that the paired log-ratio is `log_bound`."""
+    return signed_rank(_paired_logs(arm, other) - log_bound)
+
+
+def equivalence(arm: Sequence[Floats], other: Sequence[Floats], margin: float) -> float:
+    """p-value of "the paired log-ratio is `margin` or more away from 0", by two one-sided
+    signed-rank tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987): the
+    greater of the two."""
+    logs = _paired_logs(arm, other)
+    above, below = logs + margin, logs - margin
+    if not np.any(above) or not np.any(below):
+        return 1.0
+    return max(
+        float(stats.wilcoxon(above, alternative="greater").pvalue),
+        float(stats.wilcoxon(below, alternative="less").pvalue),
+    )
+
+
+def _paired_logs(arm: Sequence[Floats], other: Sequence[Floats]) -> Floats:
+    logs: Floats = np.log(Processes(arm).medians()) - np.log(Processes(other).medians())
+    return logs
+
+
+def blocks_to_decide(n: int, se: float, distance: float) -> float:
+    """With how many blocks an estimate, whose standard error is `se` with `n`, has its 95 %
+    interval clear of a bound `distance` away in 80 % of runs; infinity when it is right on it.
+
+    The standard error falls with the root of the number of blocks.
+    """
+    if distance == 0 or math.isnan(se) or math.isnan(distance):
+        return math.inf
+    return math.ceil(n * (_reach() * se / distance) ** 2)
+
+
+def _reach() -> float:
+    """Standard errors between a bound and an effect that clears it in 80 % of runs: 2.8."""
+    return float(stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the order given (Holm, Scandinavian Journal of Statistics 6, 1979).
 
@@ -228,5 +268,4 @@ def smallest_detectable(twin: Effect, floor: float) -> float:
     95 % interval beyond the floor in 80 % of runs (Bloom, "Minimum detectable effects", Evaluation
     Review 19(5), 1995, shifted by the floor). The standard error is that of the A/A comparison.
     """
-    multiplier = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)
-    return floor + float(multiplier) * twin.se
+    return floor + _reach() * twin.se

@@ -46,9 +46,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import noise, statistics, steady
+from analysis import noise, statistics, steady, verdict
 from analysis.load import MAPS_FIELDS, RSS_FIELDS, WINDOWS, Arm, Cell, Run
 from analysis.statistics import Effect, Estimate
+from analysis.verdict import Verdicts
 
 SYSCALLS = ("mmap", "munmap", "madvise", "mremap", "brk")
 CALLGRIND = ("instructions", "l1_misses", "ll_misses")
@@ -150,6 +151,7 @@ class Summary:
     planned: int
     recorded: int
     noise: dict[str, float]
+    verdicts: Verdicts | None = None  # of the phase that the run is of
 
 
 def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
@@ -167,7 +169,7 @@ def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
         arm.p_holm = p
     for cell in cells:
         for arm in cell.arms:
-            arm.verdict = _verdict(arm, run.baseline.arm, cell.floor)
+            arm.verdict = _verdict(arm, cell.cell.baseline, cell.floor)
     return Summary(
         run,
         cells,
@@ -175,6 +177,7 @@ def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
         planned=len(run.meta["plan"]),
         recorded=len(run.trials),
         noise=noise.noise_figures(run),
+        verdicts=verdict.judge(run, resamples) if "phase" in run.meta else None,
     )
 
 
@@ -215,7 +218,7 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
             return None
         return statistics.compare(mine, others, rng(3 * position[arm] + stream), resamples)
 
-    baseline = run.baseline.arm
+    baseline = cell.baseline
     for name, summary in summaries.items():
         summary.to_baseline = effect(name, baseline, 1)
         for floor_name in floors - {name}:
@@ -223,7 +226,8 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
             if mine:
                 generator = rng(3 * len(run.arms) + position[name])
                 summary.less_floor = statistics.difference(mine, others, generator, resamples)
-    twin = summaries.get(run.twin.arm) if run.twin else None
+    copy = run.twin(cell)
+    twin = summaries.get(copy.arm) if copy else None
     to_twin = twin.to_baseline if twin else None
     floor = statistics.noise_floor(to_twin) if to_twin else math.nan
     result = CellSummary(
