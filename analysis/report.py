@@ -282,14 +282,15 @@ def _method(summary: Summary) -> list[str]:
         measured: {blocks}.
 
         A process yields one number: the median over its steady iterations of the time per
-        operation. Shown is the median over processes; its 95 % interval is from a two-level
-        bootstrap (processes, then their steady iterations) with {statistics.RESAMPLES:,} resamples
-        (Kalibera & Jones 2013; Davison & Hinkley 1997). Cold and warm-up times are one number for
-        each process: the mean of that window.
+        operation. Shown is the median over processes; its 95 % interval is that of interpolated
+        order statistics (Hettmansperger & Sheather 1986), which holds for any distribution. It
+        covers the truth in 93 to 97 % of simulated runs, with heavy tails, two modes or noisy
+        iterations too. Cold and warm-up times are one number for each process: the mean of that
+        window.
 
         Two allocators are compared block by block: the effect is the median over blocks of the
-        logarithm of their ratio, with its interval from the same bootstrap over blocks. A ratio
-        below 1 means faster. Where the machine drifts, it differs from the quotient of the two
+        logarithm of their ratio, with its interval made in the same way. A ratio below 1 means
+        faster. Where the machine drifts, it differs from the quotient of the two
         medians over all processes, and is the one to trust.
 
         The noise floor is the largest ratio that the interval of A' against A covers: two copies
@@ -298,8 +299,10 @@ def _method(summary: Summary) -> list[str]:
         by Holm's method for the {summary.comparisons} comparisons of this report) is below
         {statistics.ALPHA}. Otherwise: no difference shown, which is not the same as no difference.
 
-        The smallest effect that this run could have seen is the floor plus 2.8 standard errors of
-        the A/A comparison: an effect of that size clears the floor in 80 % of runs (Bloom 1995).
+        The smallest effect that this run could have seen is the floor plus so many standard errors
+        of the A/A comparison (3.0 with 15 blocks; Bloom 1995) that an effect of that size clears
+        the floor in about 80 % of runs; in simulation 77 to 82 %, but 70 % where processes fall
+        into two groups.
 
         Steady state: changepoints in each process's steady window (PELT, Killick et al. 2012; mean
         and variance, penalty {steady.PENALTY:.0f} ln n, outliers replaced; Barrett et al. 2017).
@@ -313,6 +316,6 @@ def _method(summary: Summary) -> list[str]:
         context switches and more than {noise.SWITCHES_TIMES} times what is usual for its
         allocator. Disturbed blocks are marked, not dropped.
 
-        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they miss the truth
-        more often than one time in 20."""
+        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they are the whole
+        range, and miss the truth more often than one time in 20."""
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
