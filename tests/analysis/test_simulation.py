@@ -133,7 +133,7 @@ def test_the_smallest_detectable_effect_is_found_as_often_as_it_says(
     less often where processes fall into two groups, which 15 medians do not show."""
     run = simulate(world, blocks)
     floor, se = floors(run)
-    smallest = floor + statistics.detectable_errors(blocks) * se
+    smallest: Floats = floor + statistics.detectable_errors(blocks) * se
     least = POWER - (0.12 if "two modes" in world else 0.06)
     assert least <= share(found(run, smallest)) <= POWER + 0.06
     assert share(found(run, 2 * smallest)) >= 0.95
