@@ -7,7 +7,6 @@ Both reports are made from the same grids and sentences, so that they cannot dis
 from __future__ import annotations
 
 import base64
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -28,16 +27,15 @@ FEW_SAMPLES = 100
 def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
-    images = {}
-    for name, figure in figures.draw_all(summary).items():
-        buffer = io.BytesIO()
-        plots.save(figure, buffer)
-        images[name] = buffer.getvalue()
+    drawn = figures.draw_all(summary)
+    images = {name: plots.picture(figure, "png") for name, figure in drawn.items()}
     flames = {profile["plot"]: profile["svg"] for profile in _profiles(summary)}
     texts = {
         "summary.csv": to_frame(summary).to_csv(index=False),
         "report.md": markdown(summary, list(images)),
-        "report.html": html(summary, images),
+        "report.html": html(
+            summary, {name: plots.inline_svg(figure) for name, figure in drawn.items()}
+        ),
     }
     (folder / "plots").mkdir(exist_ok=True)
     for name, image in images.items():
@@ -60,13 +58,10 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def html(summary: Summary, images: dict[str, bytes]) -> str:
-    """report.html: one page that needs no other file; `images` are PNG by name."""
+def html(summary: Summary, images: dict[str, str]) -> str:
+    """report.html: one page that needs no other file; `images` are data URIs by name."""
     environment = _environment(HTML_TEMPLATES, autoescape=True)
-    pictures = [
-        (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
-        for name, image in images.items()
-    ]
+    pictures = [(figures.CAPTIONS[name], image) for name, image in images.items()]
     template = environment.get_template("report.html.j2")
     return template.render(**context(summary), figures=pictures)
 
