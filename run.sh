@@ -41,7 +41,7 @@ wait "$pid" || status=$? # bash remembers it
 trap - INT TERM
 
 run=$(tail -n 1 "$said")
-if [ "$status" -le 1 ] && [ -f "$run/run.json" ]; then
+if [ "$status" -le 1 ] && { [ -f "$run/run.json" ] || [ -f "$run/runs.json" ]; }; then
     (cd "$root" && "$python" -P -m analysis "$run") || status=$?
 fi
 cat "$said"

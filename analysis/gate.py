@@ -9,22 +9,24 @@ allocators whose binary is the same in both tell by how much.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from analysis import statistics
+from analysis import measure, statistics
 from analysis.load import Arm, Cell, Run, RunError, load
 from analysis.statistics import Effect, Floats
-from analysis.summary import steady_by_block
 
 DEFAULT_BOUND = 0.03
 # What runs may be compared in spite of; named in --force.
 OVERRIDES = ("machine", "params")
 # Facts about a machine that change from one minute to the next.
 _PASSING = ("steal_ticks", "load1")
+
+# What is compared, as compare/metric.py names it; more is worse.
+METRICS = {"time": "time", "peak memory": "rss_peak"}
 
 WORSE = "worse"
 BETTER = "better"
@@ -135,8 +137,8 @@ def compare(base: Side, new: Side, bound: float, overridden: Sequence[str]) -> G
     notes = [] if paired else _check_machines(base.run, new.run, overridden)
     gate = Gate(base, new, paired, bound, [], notes)
     for mine, theirs in _matching_cells(base.run, new.run, overridden, notes):
-        for metric, measure in METRICS.items():
-            gate.rows += _cell_rows(gate, mine, theirs, metric, measure)
+        for metric in METRICS:
+            gate.rows += _cell_rows(gate, mine, theirs, metric)
     if not any(row.judged for row in gate.rows):
         raise RunError("no allocator was measured in both of the runs: nothing to compare")
     judged = [row for row in gate.rows if row.judged and row.effect and row.effect.n > 1]
@@ -238,31 +240,22 @@ def _same_binary(base: Run, new: Run, one: Arm, other: Arm) -> bool:
 # ---- Rows ----
 
 
-def _peaks(run: Run, cell: Cell, arm: str) -> Samples:
-    """Block -> peak resident memory, KiB."""
-    trials = run.select(cell.index, arm, "time")
-    known = trials[trials["rss_peak_kib"] > 0]
-    return {int(b): np.array([kib]) for b, kib in zip(known["block"], known["rss_peak_kib"])}
+def _samples(run: Run, cell: Cell, arm: str, metric: str) -> Samples:
+    """What the processes of an arm measured; empty when none did."""
+    try:
+        found = measure.by_block(run, cell, arm, METRICS[metric])
+    except measure.NotMeasured:
+        return {}
+    return {block: values for block, values in found.items() if (values > 0).all()}
 
 
-METRICS: dict[str, Callable[[Run, Cell, str], Samples]] = {
-    "time": steady_by_block,
-    "peak memory": _peaks,
-}
-
-
-def _cell_rows(
-    gate: Gate,
-    base_cell: Cell,
-    new_cell: Cell,
-    metric: str,
-    measure: Callable[[Run, Cell, str], Samples],
-) -> list[Row]:
+def _cell_rows(gate: Gate, base_cell: Cell, new_cell: Cell, metric: str) -> list[Row]:
     base, new = gate.base.run, gate.new.run
     pairs = _arm_pairs(gate, base_cell, new_cell)
 
     def effect(one: str, other: str) -> Effect | None:
-        before, after = measure(base, base_cell, one), measure(new, new_cell, other)
+        before = _samples(base, base_cell, one, metric)
+        after = _samples(new, new_cell, other, metric)
         if gate.paired:
             both = sorted(before.keys() & after.keys())
             before = {block: before[block] for block in both}
@@ -273,7 +266,7 @@ def _cell_rows(
         return judge(list(after.values()), list(before.values()))
 
     effects = {one.arm: effect(one.arm, other.arm) for one, other in pairs}
-    inside = [_inner_floor(base, base_cell, measure), _inner_floor(new, new_cell, measure)]
+    inside = [_inner_floor(base, base_cell, metric), _inner_floor(new, new_cell, metric)]
     rows = []
     for one, other in pairs:
         same = not gate.paired and _same_binary(base, new, one, other)
@@ -285,15 +278,15 @@ def _cell_rows(
         ]
         known = [floor for floor in inside if math.isfinite(floor)]
         floor = max([*known, float(np.median(drifts)) if drifts else 0.0]) if known else math.nan
-        chosen = gate.base.arm is not None or one.arm == base.baseline.arm
+        chosen = gate.base.arm is not None or one.arm == base_cell.baseline
         rows.append(
             Row(
                 cell=new_cell,
                 metric=metric,
                 base_arm=one.arm,
                 new_arm=other.arm,
-                base=_middle(measure(base, base_cell, one.arm)),
-                new=_middle(measure(new, new_cell, other.arm)),
+                base=_middle(_samples(base, base_cell, one.arm, metric)),
+                new=_middle(_samples(new, new_cell, other.arm, metric)),
                 effect=effects[one.arm],
                 floor=floor,
                 judged=chosen or not same,
@@ -320,11 +313,13 @@ def _arm_pairs(gate: Gate, base_cell: Cell, new_cell: Cell) -> list[tuple[Arm, A
     ]
 
 
-def _inner_floor(run: Run, cell: Cell, measure: Callable[[Run, Cell, str], Samples]) -> float:
+def _inner_floor(run: Run, cell: Cell, metric: str) -> float:
     """The A/A' floor of a cell; NaN when the run has none."""
-    if run.twin is None:
+    copy = run.twin(cell)
+    if copy is None:
         return math.nan
-    one, other = measure(run, cell, run.baseline.arm), measure(run, cell, run.twin.arm)
+    one = _samples(run, cell, cell.baseline, metric)
+    other = _samples(run, cell, copy.arm, metric)
     both = sorted(one.keys() & other.keys())
     if not both:
         return math.nan
@@ -338,9 +333,7 @@ def _middle(samples: Samples) -> float:
     return float(np.median(statistics.process_medians(list(samples.values()))))
 
 
-def _failures(
-    base: Run, base_cell: Cell, one: Arm, new: Run, new_cell: Cell, other: Arm
-) -> str:
+def _failures(base: Run, base_cell: Cell, one: Arm, new: Run, new_cell: Cell, other: Arm) -> str:
     """'3 of 15 processes fail (killed by SIGSEGV)' where NEW fails and BASE does not, else ''."""
     before = base.select(base_cell.index, one.arm, "time")
     after = new.select(new_cell.index, other.arm, "time")
@@ -349,4 +342,3 @@ def _failures(
         return ""
     why = bad["error"].iloc[0] or bad["status"].iloc[0]
     return f"{len(bad)} of {len(after)} processes fail ({why})"
-

@@ -110,7 +110,7 @@ def draw_times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
         return None
     figure, axes = panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
     for cell, axis in zip(cells, axes):
-        _times_panel(cell, axis, styles, summary.run.baseline.arm)
+        _times_panel(cell, axis, styles, cell.cell.baseline)
     return figure
 
 

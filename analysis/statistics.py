@@ -140,7 +140,7 @@ def compare(arm: Sequence[Floats], other: Sequence[Floats]) -> Effect:
     What disturbs a whole block cancels out (randomised interleaved trials: Abedi & Brecht, ICPE
     2017).
     """
-    logs = np.log(process_medians(arm)) - np.log(process_medians(other))
+    logs = _paired_logs(arm, other)
     found = _median_estimate(logs)
     if found.n == 1:
         return Effect(found.value, math.nan, math.nan, math.nan, 1.0, 1)
@@ -199,6 +199,41 @@ def signed_rank(differences: Floats) -> float:
         return 1.0
     method = "exact" if len(nonzero) <= 50 else "approx"
     return float(stats.wilcoxon(nonzero, method=method).pvalue)
+
+
+def against(arm: Sequence[Floats], other: Sequence[Floats], log_bound: float) -> float:
+    """Two-sided p-value of the signed-rank test that the paired log-ratio is `log_bound`."""
+    return signed_rank(_paired_logs(arm, other) - log_bound)
+
+
+def equivalence(arm: Sequence[Floats], other: Sequence[Floats], margin: float) -> float:
+    """p-value of "the paired log-ratio is `margin` or more away from 0", by two one-sided
+    signed-rank tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987): the
+    greater of the two."""
+    logs = _paired_logs(arm, other)
+    above, below = logs + margin, logs - margin
+    if not np.any(above) or not np.any(below):
+        return 1.0
+    return max(
+        float(stats.wilcoxon(above, alternative="greater").pvalue),
+        float(stats.wilcoxon(below, alternative="less").pvalue),
+    )
+
+
+def _paired_logs(arm: Sequence[Floats], other: Sequence[Floats]) -> Floats:
+    logs: Floats = np.log(process_medians(arm)) - np.log(process_medians(other))
+    return logs
+
+
+def blocks_to_decide(n: int, se: float, distance: float) -> float:
+    """With how many blocks an estimate, whose standard error is `se` with `n`, has its 95 %
+    interval clear of a bound `distance` away in 80 % of runs; infinity when it is right on it.
+
+    The standard error falls with the root of the number of blocks.
+    """
+    if distance == 0 or math.isnan(se) or math.isnan(distance):
+        return math.inf
+    return math.ceil(n * (detectable_errors(n) * se / distance) ** 2)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

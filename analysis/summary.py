@@ -46,9 +46,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import noise, statistics, steady
+from analysis import noise, statistics, steady, verdict
 from analysis.load import MAPS_FIELDS, RSS_FIELDS, WINDOWS, Arm, Cell, Run
 from analysis.statistics import Effect, Estimate
+from analysis.verdict import Verdicts
 
 SYSCALLS = ("mmap", "munmap", "madvise", "mremap", "brk")
 CALLGRIND = ("instructions", "l1_misses", "ll_misses")
@@ -150,6 +151,7 @@ class Summary:
     planned: int
     recorded: int
     noise: dict[str, float]
+    verdicts: Verdicts | None = None  # of the phase that the run is of
 
 
 def summarise(run: Run) -> Summary:
@@ -166,7 +168,7 @@ def summarise(run: Run) -> Summary:
         arm.p_holm = p
     for cell in cells:
         for arm in cell.arms:
-            arm.verdict = _verdict(arm, run.baseline.arm, cell.floor)
+            arm.verdict = _verdict(arm, cell.cell.baseline, cell.floor)
     return Summary(
         run,
         cells,
@@ -174,6 +176,7 @@ def summarise(run: Run) -> Summary:
         planned=len(run.meta["plan"]),
         recorded=len(run.trials),
         noise=noise.noise_figures(run),
+        verdicts=verdict.judge(run) if "phase" in run.meta else None,
     )
 
 
@@ -192,7 +195,7 @@ def _verdict(arm: ArmSummary, baseline: str, floor: float) -> str:
 def _summarise_cell(run: Run, cell: Cell) -> CellSummary:
     here = [arm for arm in run.arms if arm.arm in cell.arms]
     summaries = {arm.arm: _summarise_arm(run, cell, arm) for arm in here}
-    steady_times = {arm.arm: steady_by_block(run, cell, arm.arm) for arm in here}
+    steady_times = {arm.arm: _steady_by_block(run, cell, arm.arm) for arm in here}
     floors = {arm.arm for arm in here if arm.floor}
 
     def paired(arm: str, other: str) -> tuple[list[statistics.Floats], list[statistics.Floats]]:
@@ -205,14 +208,15 @@ def _summarise_cell(run: Run, cell: Cell) -> CellSummary:
             return None
         return statistics.compare(mine, others)
 
-    baseline = run.baseline.arm
+    baseline = cell.baseline
     for name, summary in summaries.items():
         summary.to_baseline = effect(name, baseline)
         for floor_name in floors - {name}:
             mine, others = paired(name, floor_name)
             if mine:
                 summary.less_floor = statistics.difference(mine, others)
-    twin = summaries.get(run.twin.arm) if run.twin else None
+    copy = run.twin(cell)
+    twin = summaries.get(copy.arm) if copy else None
     to_twin = twin.to_baseline if twin else None
     floor = statistics.noise_floor(to_twin) if to_twin else math.nan
     result = CellSummary(
@@ -234,7 +238,7 @@ def _summarise_cell(run: Run, cell: Cell) -> CellSummary:
     return result
 
 
-def steady_by_block(run: Run, cell: Cell, arm: str) -> dict[int, statistics.Floats]:
+def _steady_by_block(run: Run, cell: Cell, arm: str) -> dict[int, statistics.Floats]:
     """Block -> steady iterations (ns per operation) of the processes that have any."""
     trials = run.select(cell.index, arm, "time")
     return {

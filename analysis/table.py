@@ -466,22 +466,29 @@ def run_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def print_summary(summary: Summary, console: Console, report: str) -> None:
-    """Prints the table of each cell, what has to be said about it, and where the report is."""
+def print_grid(grid: Grid, console: Console) -> None:
+    """Prints a grid as it fits."""
+    shown, left_out = fit(grid, console.width)
+    console.print(to_rich(shown))
+    notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
+    if left_out:
+        notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
+    for line in notes:
+        console.print(Text(line))
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Prints the table of each cell, and what has to be said about it."""
     for cell in summary.cells:
         wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
+        grid = main_grid(cell, cell.cell.baseline, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
-        shown, left_out = fit(grid, console.width)
-        console.print(to_rich(shown))
-        notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
-        if left_out:
-            notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
-        for line in [*notes, *cell_lines(cell)]:
+        print_grid(grid, console)
+        for line in cell_lines(cell):
             console.print(Text(line))
     console.print()
-    for line in [*run_lines(summary), f"report: {report}"]:
+    for line in run_lines(summary):
         console.print(Text(line))
 
 

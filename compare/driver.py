@@ -12,6 +12,7 @@ from compare.text import last_line, nearest
 
 # Limits of the driver's options that do not depend on the scenario.
 MAX_ITERS = 10_000_000
+DEFAULT_ITERS = 100
 MAX_SLOTS = 1 << 24
 MAX_BATCH = 1_000_000_000
 MAX_SEED = (1 << 63) - 1

@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "debug/counters.h"
 #include "debug/misuse.h"
 #include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
 #include "large/large.h"
 #include "os/sys.h"
+#include "policy/settings.h"
 #include "superslab/arena.h"
+#include "superslab/guess.h"
 #include "superslab/pool.h"
 #include "superslab/superslab.h"
 #include "visibility.h"
@@ -55,7 +58,7 @@ static HKM_NOINLINE void *malloc_slow(size_t size) {
     if (!hkm_start()) {
         return NULL;
     }
-    if (size > HKM_MIDDLE_MAX) {
+    if (hkm_is_large(size)) {
         /* reached by a jump from malloc, so that this is where malloc returns to: the call site */
         return hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
@@ -76,7 +79,7 @@ static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
 HKM_PUBLIC void *hak_malloc(size_t size) {
     struct hkm_heap *const heap = hkm_heap_self;
     void *block = NULL;
-    if (hkm_likely(size <= HKM_SMALL_MAX)) {
+    if (HKM_TINY && hkm_likely(size <= HKM_SMALL_MAX)) {
         block = pop(heap, heap->class_by_16[(size + 15) >> 4], HKM_ARENA_SMALL);
     } else if (hkm_likely(size <= HKM_MIDDLE_MAX)) {
         block = pop(heap, hkm_class_of_middle(size), HKM_ARENA_MIDDLE);
@@ -101,9 +104,21 @@ static HKM_COLD void misuse_in_arena(const char *function, const void *pointer, 
     hkm_misuse(function, pointer, what);
 }
 
+/* In variant 'guess' (superslab/guess.h): whether the kernel says that there is nothing. */
+static inline bool guessed_foreign(const void *pointer, const char *function) {
+    if (hkm_guess_mapped(pointer)) {
+        return false;
+    }
+    hkm_misuse(function, pointer, "not a pointer that hakmem gave out");
+    return true;
+}
+
 /* Frees what the state map does not show as an allocated small or middle block: a large block, or
  * misuse. */
 static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
+    if (guessed_foreign(pointer, function)) {
+        return;
+    }
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
         const uintptr_t granule =
             ((uintptr_t)pointer - hkm_arenas[arena].base) >> hkm_granule_shift(arena);
@@ -123,6 +138,10 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
         return;
     }
     const int saved = errno;
+    if (guessed_foreign(block, "free")) {
+        errno = saved;
+        return;
+    }
     struct hkm_heap *heap = hkm_heap_get();
     *state = 0;
     if (heap == NULL) {
@@ -209,13 +228,20 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
         block = hak_malloc(bytes);
     } else if (bytes <= HKM_MIDDLE_MAX) {
         block = pop(hkm_heap_self, hkm_class_of_middle(bytes), HKM_ARENA_MIDDLE);
-        if (block == NULL && hkm_start()) {
-            block = class_alloc_slow(hkm_class_of_middle(bytes), &zero);
-        }
-    } else if (hkm_start()) {
-        block = hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero);
     }
-    return block == NULL || zero ? block : memset(block, 0, bytes);
+    if (block == NULL && bytes > HKM_SMALL_MAX && hkm_start()) {
+        block = hkm_is_large(bytes)
+                    ? hkm_large_alloc(bytes, 1, (uintptr_t)__builtin_return_address(0), &zero)
+                    : class_alloc_slow(hkm_class_of_middle(bytes), &zero);
+    }
+    if (block == NULL) {
+        return NULL;
+    }
+    if (zero && hkm_settings.lazy_zero) {
+        hkm_count(HKM_ZERO_SKIPPED, bytes);
+        return block;
+    }
+    return memset(block, 0, bytes);
 }
 
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
@@ -240,7 +266,7 @@ HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
             free_elsewhere(block, "realloc"); /* not a block: says so */
             return NULL;
         }
-        if (size > HKM_MIDDLE_MAX) {
+        if (hkm_is_large(size)) {
             void *resized = hkm_large_resize(block, size);
             if (resized != NULL) {
                 return resized;

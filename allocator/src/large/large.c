@@ -171,7 +171,8 @@ static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero)
     hkm_large_lock();
     HKM_TIMED_BEGIN;
     struct hkm_range *range = NULL;
-    if (hkm_settings.big_cache && size < hkm_strategy.threshold && alignment <= HKM_PAGE) {
+    if (hkm_settings.big_cache && size > HKM_BIG_ABOVE && size < hkm_strategy.threshold &&
+        alignment <= HKM_PAGE) {
         size = hkm_big_round(size);
         range = hkm_big_get(size, site);
     }

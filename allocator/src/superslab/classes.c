@@ -1,7 +1,10 @@
 /* See classes.h. */
 #include "superslab/classes.h"
 
+#include "policy/settings.h"
+
 struct hkm_class hkm_classes[HKM_CLASSES];
+unsigned hkm_last_class;
 size_t hkm_bin_slots;
 uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
@@ -12,6 +15,9 @@ uint8_t hkm_class_by_16k[64];
 #define CACHE_BYTES 32768u
 #define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
+
+/* With HAKMEM_MID=0, classes from this size on are not in use. */
+#define MID_LEAST 65536u
 
 static enum hkm_kind kind_of(uint32_t size) {
     if (size <= HKM_SMALL_MAX) {
@@ -45,6 +51,11 @@ static void define(unsigned cls, uint32_t size) {
     };
 }
 
+/* The class, or 0 where it is beyond the last one. */
+static uint8_t in_use(unsigned cls) {
+    return (uint8_t)(cls <= hkm_last_class ? cls : 0);
+}
+
 void hkm_classes_init(void) {
     unsigned cls = 1;
     uint32_t size = 0;
@@ -66,28 +77,32 @@ void hkm_classes_init(void) {
         size += power / (power < 8192 ? 8 : 4);
         define(cls++, size);
     }
+    while (hkm_last_class + 1 < cls && hkm_classes[hkm_last_class + 1].capacity > 0 &&
+           (hkm_settings.mid || hkm_classes[hkm_last_class + 1].size < MID_LEAST)) {
+        hkm_last_class++;
+    }
     cls = HKM_SMALL_CLASSES + 1;
-    for (uint32_t i = HKM_SMALL_MAX / 128; i < 512; i++) {
+    for (uint32_t i = HKM_TINY ? HKM_SMALL_MAX / 128 : 0; i < 512; i++) {
         while (hkm_classes[cls].size < (i + 1) * 128) {
             cls++;
         }
-        hkm_class_by_128[i] = (uint8_t)cls;
+        hkm_class_by_128[i] = in_use(cls);
     }
     for (uint32_t i = 65536 / 16384; i < 64; i++) {
         while (hkm_classes[cls].size < (i + 1) * 16384) {
             cls++;
         }
-        hkm_class_by_16k[i] = (uint8_t)cls;
+        hkm_class_by_16k[i] = in_use(cls);
     }
 }
 
 unsigned hkm_class_aligned(size_t size, size_t alignment) {
-    if (size > HKM_MIDDLE_MAX || alignment > HKM_MIDDLE_MAX) {
+    if (alignment > HKM_MIDDLE_MAX || hkm_is_large(size < alignment ? alignment : size)) {
         return 0;
     }
     /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a
      * multiple. */
-    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES;
+    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls <= hkm_last_class;
          cls++) {
         const struct hkm_class *class = &hkm_classes[cls];
         if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {

@@ -11,6 +11,7 @@
 #ifndef HKM_SUPERSLAB_CLASSES_H
 #define HKM_SUPERSLAB_CLASSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,11 +21,17 @@
 #define HKM_MIDDLE_MAX    (1u << 20)
 #define HKM_SMALL_CLASSES 32u
 #define HKM_CLASSES       85u
+/* 0 in variant 'no-tiny': the small classes are not in use, the smallest middle class serves. */
+#ifndef HKM_TINY
+#define HKM_TINY 1
+#endif
 
 /* The kinds of slab: a SuperSlab is cut into slabs of one kind. */
 enum hkm_kind { HKM_KIND_SMALL, HKM_KIND_8K, HKM_KIND_64K, HKM_KIND_1M, HKM_KINDS };
-#define HKM_SUPERSLAB_SHIFT 21
-#define HKM_SUPERSLAB_SIZE  ((size_t)1 << HKM_SUPERSLAB_SHIFT)
+#ifndef HKM_SUPERSLAB_SHIFT
+#define HKM_SUPERSLAB_SHIFT 21 /* 19, 512 KiB, in variant 'superslab-512k' */
+#endif
+#define HKM_SUPERSLAB_SIZE ((size_t)1 << HKM_SUPERSLAB_SHIFT)
 
 struct hkm_class {
     uint32_t size;       /* bytes per block */
@@ -38,37 +45,49 @@ struct hkm_class {
 };
 
 extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
+/* The largest class in use; what it does not hold goes to the large path. It is the last one of all
+ * but with HAKMEM_MID=0, or where SuperSlabs are smaller than the largest blocks. */
+extern HKM_HIDDEN unsigned hkm_last_class;
 /* Slots of all bins of a heap. */
 extern HKM_HIDDEN size_t hkm_bin_slots;
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
  * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
- */
+ * Sizes beyond the last class stay zero, so that they go the slow path, too. */
 extern HKM_HIDDEN uint8_t hkm_class_by_16[65];
 extern HKM_HIDDEN uint8_t hkm_class_by_128[512];
 extern HKM_HIDDEN uint8_t hkm_class_by_16k[64];
 
 /* log2 of the bytes of a slab of each kind. */
 static inline unsigned hkm_slab_shift(unsigned kind) {
-    static const uint8_t shifts[HKM_KINDS] = {15, 16, 19, 21};
+    static const uint8_t shifts[HKM_KINDS] = {15, 16, 19, HKM_SUPERSLAB_SHIFT};
     return shifts[kind];
 }
 
 static inline unsigned hkm_class_of_middle(size_t size) {
+#if !HKM_TINY
+    size += size == 0;
+#endif
     return size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
 }
 
-/* Class for a request of up to HKM_MIDDLE_MAX bytes. */
+/* Class for a request of up to HKM_MIDDLE_MAX bytes; 0: it is for the large path. */
 static inline unsigned hkm_class_of(size_t size) {
-    if (hkm_likely(size <= HKM_SMALL_MAX)) {
+    if (HKM_TINY && hkm_likely(size <= HKM_SMALL_MAX)) {
         return size == 0 ? 1u : hkm_class_by_16[(size + 15) >> 4];
     }
     return hkm_class_of_middle(size);
+}
+
+/* Whether a request is for the large path. Once hkm_classes_init has run. */
+static inline bool hkm_is_large(size_t size) {
+    return size > HKM_MIDDLE_MAX || hkm_class_of(size) == 0;
 }
 
 /* Class whose blocks are all aligned to `alignment` (a power of two) and hold `size` bytes; 0:
  * there is none. */
 unsigned hkm_class_aligned(size_t size, size_t alignment);
 
+/* Fills the tables; once the settings are read. */
 void hkm_classes_init(void);
 
 #endif

@@ -303,6 +303,14 @@ static bool is_mostly_free(struct hkm_slab *slab) {
     return free_blocks * 4 >= slab->capacity * 3u;
 }
 
+/* At the end of the list: the fullest are used first. */
+static void link_last(struct class_list *list, struct hkm_slab *slab) {
+    slab->next = NULL;
+    slab->prev = list->last;
+    *(list->last != NULL ? &list->last->next : &list->first) = slab;
+    list->last = slab;
+}
+
 void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     struct class_list *list = &lists[cls];
     bool listed;
@@ -312,10 +320,7 @@ void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     if (listed) {
         atomic_fetch_add_explicit(&list->waiting, 1, memory_order_relaxed);
         if (is_mostly_free(slab)) {
-            slab->next = NULL;
-            slab->prev = list->last;
-            *(list->last != NULL ? &list->last->next : &list->first) = slab;
-            list->last = slab;
+            link_last(list, slab);
         } else {
             slab->prev = NULL;
             slab->next = list->first;
@@ -386,6 +391,25 @@ unsigned hkm_pool_prewarm(unsigned arena, unsigned n) {
         done++;
     }
     pthread_mutex_unlock(&pool_lock);
+    return done;
+}
+
+unsigned hkm_pool_prewarm_class(unsigned cls, unsigned n) {
+    struct class_list *list = &lists[cls];
+    unsigned done = 0;
+    enum hkm_counter stage;
+    struct hkm_slab *slab;
+    while (done < n && (slab = hkm_pool_new(cls, NULL, &stage)) != NULL) {
+        uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+        pthread_mutex_lock(&list->lock);
+        if (hkm_slab_change(slab, &control, HKM_SLAB_LISTED)) {
+            atomic_fetch_add_explicit(&list->waiting, 1, memory_order_relaxed);
+            link_last(list, slab);
+        }
+        pthread_mutex_unlock(&list->lock);
+        done++;
+    }
+    hkm_count(HKM_SLAB_PREWARMED, done);
     return done;
 }
 
