@@ -53,7 +53,10 @@ class Side:
 
 @dataclass
 class Row:
-    """One comparison. Log-ratios of NEW to BASE: above 0 is worse; `floor` and `detectable` too."""
+    """One comparison, by log-ratios of NEW to BASE: above 0 is worse.
+
+    `floor`: by how much the same binary differs from itself; NaN when not known.
+    """
 
     cell: Cell
     metric: str
@@ -271,13 +274,13 @@ def _cell_rows(gate: Gate, base_cell: Cell, new_cell: Cell, metric: str) -> list
     for one, other in pairs:
         same = not gate.paired and _same_binary(base, new, one, other)
         drifts = [
-            statistics.noise_floor(shift)
+            abs(shift.log_ratio)
             for x, y in pairs
             if x is not one and not gate.paired and _same_binary(base, new, x, y)
-            if (shift := effects[x.arm]) is not None and shift.n > 1
+            if (shift := effects[x.arm]) is not None
         ]
         known = [floor for floor in inside if math.isfinite(floor)]
-        floor = max([*known, float(np.median(drifts)) if drifts else 0.0]) if known else math.nan
+        floor = max([*known, *drifts]) if known else math.nan
         chosen = gate.base.arm is not None or one.arm == base_cell.baseline
         rows.append(
             Row(
