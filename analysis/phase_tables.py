@@ -108,9 +108,7 @@ def terminal_grid(verdicts: Verdicts) -> Grid:
     grid = Grid(("claim", "claimed", "measured [95 %]", "bound", "verdict", "why"))
     grid.words = frozenset({0, 4, 5})
     for one in verdicts.claims:
-        grid.add(
-            one.claim["id"], claimed(one), measured(one), bound(one), word(one), reason(one)
-        )
+        grid.add(one.claim["id"], claimed(one), measured(one), bound(one), word(one), reason(one))
     return grid
 
 

@@ -214,7 +214,19 @@ static HKM_COLD void free_not_small(void *block) {
     }
 }
 
+#ifndef HKM_SLOW_FREE
+#define HKM_SLOW_FREE 0
+#endif
+
+/* Nothing, but for the variant slow-free: the slowdown planted for the regression gate to find. */
+static inline void planted_delay(void) {
+    for (unsigned turns = HKM_SLOW_FREE; turns > 0; turns--) {
+        __asm__ volatile("" : "+r"(turns));
+    }
+}
+
 HKM_PUBLIC void hak_free(void *block) {
+    planted_delay();
     uint8_t *state;
     if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
         free_not_small(block);
