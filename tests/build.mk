@@ -41,7 +41,7 @@ $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(B
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: test-programs ubsan
+.PHONY: test-programs ubsan protocol
 test-programs: $(TEST_PROGRAMS)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
@@ -58,6 +58,11 @@ ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
 	    LDFLAGS='-fsanitize=undefined' $(BUILD)/ubsan/libhakmem.so test-programs
 	@tests/run --no-pytest --build $(BUILD)/ubsan
+
+protocol:  ## the slab protocol's model, through every interleaving of two and of three threads
+	@scripts/bootstrap test
+	@scripts/check-protocol -DHEAPS=2 -DOPS=3
+	@scripts/check-protocol -DHEAPS=3 -DOPS=1
 
 # ---- Lint: each step can be asked for alone; 'make -k lint' goes through all of them ----
 
