@@ -36,13 +36,19 @@ $(BUILD)/tests/allocator/test_elo.o: TEST_FLAGS += -Iallocator/src
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
 
+# The kernel refuses what test_faults.py says.
+FAULTS := $(BUILD)/tests/allocator/faults
+FAULTY := mmap munmap mremap madvise
+$(FAULTS): $(BUILD)/tests/allocator/faults.o $(BUILD)/tests/allocator/support.o $(BUILD)/tests/allocator/parts.o $(BUILD)/libhakmem.a
+	$(CXX) $(LDFLAGS) $^ $(FAULTY:%=-Wl,--wrap=%) $(TEST_LIBS) -o $@
+
 # Objects are kept, though no rule names them.
 .PRECIOUS: $(BUILD)/tests/%.o
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs ubsan protocol
-test-programs: $(TEST_PROGRAMS)
+test-programs: $(TEST_PROGRAMS) $(FAULTS)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'

@@ -262,9 +262,13 @@ size_t hkm_pool_claim(unsigned cls, struct hkm_heap *owner, struct hkm_slab **go
 static void retire_unlinked(struct hkm_slab *slab) {
     struct hkm_superslab *superslab = slab->superslab;
     const size_t size = (size_t)1 << hkm_slab_shift(superslab->kind);
-    const bool unmapped = !hkm_settings.superslab && hkm_sys_munmap(slab->base, size);
+    if (!hkm_settings.superslab && !hkm_sys_munmap(slab->base, size)) {
+        /* One mapping too many for the kernel: where something is mapped, no other slab can be. */
+        hkm_sys_madvise_dontneed(slab->base, size);
+        return;
+    }
     pthread_mutex_lock(&pool_lock);
-    put_slab(superslab, slab->index, unmapped);
+    put_slab(superslab, slab->index, !hkm_settings.superslab);
     pthread_mutex_unlock(&pool_lock);
 }
 
