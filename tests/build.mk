@@ -42,19 +42,27 @@ FAULTY := mmap munmap mremap madvise
 $(FAULTS): $(BUILD)/tests/allocator/faults.o $(BUILD)/tests/allocator/support.o $(BUILD)/tests/allocator/parts.o $(BUILD)/libhakmem.a
 	$(CXX) $(LDFLAGS) $^ $(FAULTY:%=-Wl,--wrap=%) $(TEST_LIBS) -o $@
 
+# Random calls, judged by a model; test_stress.py runs it.
+STRESS := $(BUILD)/tests/allocator/stress
+$(STRESS): $(addprefix $(BUILD)/tests/allocator/,stress.o model.o support.o) $(BUILD)/libhakmem.so
+	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(filter %.so,$^) -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
+
 # Objects are kept, though no rule names them.
 .PRECIOUS: $(BUILD)/tests/%.o
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: test-programs ubsan protocol
-test-programs: $(TEST_PROGRAMS) $(FAULTS)
+.PHONY: test-programs nightly ubsan protocol
+test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run --build $(BUILD)
+
+nightly:  ## every test, the random ones for long: a hundred million operations
+	@HKL_NIGHTLY=1 $(MAKE) --no-print-directory test
 
 check: all test-programs  ## the fast tests, under a minute
 	@tests/run --fast --build $(BUILD)
