@@ -263,9 +263,13 @@ static void retire_unlinked(struct hkm_slab *slab) {
     struct hkm_superslab *superslab = slab->superslab;
     const unsigned shift = hkm_slab_shift(superslab->kind);
     char *const start = superslab->base + ((size_t)slab->index << shift);
-    const bool unmapped = !hkm_settings.superslab && hkm_sys_munmap(start, (size_t)1 << shift);
+    if (!hkm_settings.superslab && !hkm_sys_munmap(start, (size_t)1 << shift)) {
+        /* One mapping too many for the kernel: where something is mapped, no other slab can be. */
+        hkm_sys_madvise_dontneed(start, (size_t)1 << shift);
+        return;
+    }
     pthread_mutex_lock(&pool_lock);
-    put_slab(superslab, slab->index, unmapped);
+    put_slab(superslab, slab->index, !hkm_settings.superslab);
     pthread_mutex_unlock(&pool_lock);
 }
 
