@@ -189,6 +189,7 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
     const struct hkm_class *class = &hkm_classes[cls];
     const unsigned shift = hkm_slab_shift(class->kind);
     pthread_mutex_lock(&pool_lock);
+    tick_if_due(hkm_sys_clock_ns());
     struct hkm_superslab *superslab = superslab_with_room(cls, stage);
     if (superslab == NULL) {
         pthread_mutex_unlock(&pool_lock);
