@@ -7,7 +7,6 @@ Both reports are made from the same grids and sentences, so that they cannot dis
 from __future__ import annotations
 
 import base64
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -48,16 +47,15 @@ FEW_SAMPLES = 100
 def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
-    images = {}
-    for name, figure in figures.draw_all(summary).items():
-        buffer = io.BytesIO()
-        plots.save(figure, buffer)
-        images[name] = buffer.getvalue()
+    drawn = figures.draw_all(summary)
+    images = {name: plots.picture(figure, "png") for name, figure in drawn.items()}
     flames = {profile["plot"]: profile["svg"] for profile in _profiles(summary)}
     texts = {
         "summary.csv": to_frame(summary).to_csv(index=False),
         "report.md": markdown(summary, list(images)),
-        "report.html": html(summary, images),
+        "report.html": html(
+            summary, {name: plots.inline_svg(figure) for name, figure in drawn.items()}
+        ),
     }
     (folder / "plots").mkdir(exist_ok=True)
     for name, image in images.items():
@@ -75,12 +73,9 @@ def markdown(summary: Summary, plot_names: list[str]) -> str:
     return render_markdown(MARKDOWN_TEMPLATE.name, filled)
 
 
-def html(summary: Summary, images: dict[str, bytes]) -> str:
-    """report.html: one page that needs no other file; `images` are PNG by name."""
-    pictures = [
-        (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
-        for name, image in images.items()
-    ]
+def html(summary: Summary, images: dict[str, str]) -> str:
+    """report.html: one page that needs no other file; `images` are data URIs by name."""
+    pictures = [(figures.CAPTIONS[name], image) for name, image in images.items()]
     return render_html("report.html.j2", {**context(summary), "figures": pictures})
 
 
@@ -311,14 +306,15 @@ def _method(summary: Summary) -> list[str]:
         measured: {blocks}.
 
         A process yields one number: the median over its steady iterations of the time per
-        operation. Shown is the median over processes; its 95 % interval is from a two-level
-        bootstrap (processes, then their steady iterations) with {statistics.RESAMPLES:,} resamples
-        (Kalibera & Jones 2013; Davison & Hinkley 1997). Cold and warm-up times are one number for
-        each process: the mean of that window.
+        operation. Shown is the median over processes; its 95 % interval is that of interpolated
+        order statistics (Hettmansperger & Sheather 1986), which holds for any distribution. It
+        covers the truth in 93 to 97 % of simulated runs, with heavy tails, two modes or noisy
+        iterations too. Cold and warm-up times are one number for each process: the mean of that
+        window.
 
         Two allocators are compared block by block: the effect is the median over blocks of the
-        logarithm of their ratio, with its interval from the same bootstrap over blocks. A ratio
-        below 1 means faster. Where the machine drifts, it differs from the quotient of the two
+        logarithm of their ratio, with its interval made in the same way. A ratio below 1 means
+        faster. Where the machine drifts, it differs from the quotient of the two
         medians over all processes, and is the one to trust.
 
         The noise floor is the largest ratio that the interval of A' against A covers: two copies
@@ -327,8 +323,10 @@ def _method(summary: Summary) -> list[str]:
         by Holm's method for the {summary.comparisons} comparisons of this report) is below
         {statistics.ALPHA}. Otherwise: no difference shown, which is not the same as no difference.
 
-        The smallest effect that this run could have seen is the floor plus 2.8 standard errors of
-        the A/A comparison: an effect of that size clears the floor in 80 % of runs (Bloom 1995).
+        The smallest effect that this run could have seen is the floor plus so many standard errors
+        of the A/A comparison (3.0 with 15 blocks; Bloom 1995) that an effect of that size clears
+        the floor in about 80 % of runs; in simulation 77 to 82 %, but 70 % where processes fall
+        into two groups.
 
         Steady state: changepoints in each process's steady window (PELT, Killick et al. 2012; mean
         and variance, penalty {steady.PENALTY:.0f} ln n, outliers replaced; Barrett et al. 2017).
@@ -344,6 +342,6 @@ def _method(summary: Summary) -> list[str]:
 
         {_VERDICTS_METHOD if summary.verdicts else ""}
 
-        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they miss the truth
-        more often than one time in 20."""
+        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they are the whole
+        range, and miss the truth more often than one time in 20."""
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]

@@ -130,22 +130,20 @@ class Verdicts:
         return {word: n for word, n in found.items() if n}
 
 
-def judge(run: Run, resamples: int = statistics.RESAMPLES) -> Verdicts:
-    """The verdicts on the claims of the phase that `run` is of. Random draws come from run.json's
-    seed."""
+def judge(run: Run) -> Verdicts:
+    """The verdicts on the claims of the phase that `run` is of."""
     phase = run.meta["phase"]
     cells = {cell.comparison: cell for cell in run.cells}
     guards = {entry["id"]: _guard(run, cells[entry["id"]], entry) for entry in phase["comparison"]}
     judged = []
-    for index, claim in enumerate(phase["claim"]):
-        rng = np.random.default_rng([abs(run.meta["seed"]), 7919, index])
-        judge_of = _Judge(run, cells[claim["comparison"]], claim, rng, resamples)
+    for claim in phase["claim"]:
+        judge_of = _Judge(run, cells[claim["comparison"]], claim)
         judged.append(judge_of.evidence(guards[claim["comparison"]]))
     tested = [one for one in judged if one.p is not None and not one.verdict]
     for one, p in zip(tested, statistics.holm([one.p for one in tested if one.p is not None])):
         one.p_holm = p
         _decide(one, len(tested))
-    power = [_power(run, cell, resamples) for cell in run.cells]
+    power = [_power(run, cell) for cell in run.cells]
     return Verdicts(judged, power, {name: text for name, (_, text) in guards.items()})
 
 
@@ -182,11 +180,8 @@ def _range(values: Sequence[float]) -> str:
 class _Judge:
     """Gathers what one claim is decided by."""
 
-    def __init__(
-        self, run: Run, cell: Cell, claim: dict[str, Any], rng: np.random.Generator, resamples: int
-    ) -> None:
+    def __init__(self, run: Run, cell: Cell, claim: dict[str, Any]) -> None:
         self.run, self.cell, self.claim = run, cell, claim
-        self.rng, self.resamples = rng, resamples
 
     def evidence(self, guard: tuple[str | None, str]) -> Judged:
         """The claim measured, and judged where no test is needed."""
@@ -259,7 +254,7 @@ class _Judge:
         medians = np.array([float(np.median(value)) for value in values])
         if self._exact(judged, [medians], bound):
             return
-        judged.value = statistics.estimate(values, self.rng, self.resamples)
+        judged.value = statistics.estimate(values)
         judged.p = statistics.signed_rank(medians - bound.value)
 
     def _exact(self, judged: Judged, arms: Sequence[Floats], bound: Bound) -> bool:
@@ -328,7 +323,7 @@ class _Judge:
 
         mine = [positive(after[block]) for block in both]
         others = [positive(before[block]) for block in both]
-        effect = statistics.compare(mine, others, self.rng, self.resamples)
+        effect = statistics.compare(mine, others)
         judged._effect = effect
         judged.value = effect.ratio
         twin = self._twin()
@@ -337,8 +332,6 @@ class _Judge:
             noise = statistics.compare(
                 [positive(twin[block]) for block in pairs],
                 [positive(before[block]) for block in pairs],
-                self.rng,
-                self.resamples,
             )
             judged.floor = statistics.noise_floor(noise)
         return mine, others
@@ -450,9 +443,8 @@ def _blocks(effect: Effect, log_bound: float, comparisons: int) -> float:
     return max(needed, statistics.blocks_needed(comparisons), effect.n + 1)
 
 
-def _power(run: Run, cell: Cell, resamples: int) -> Power:
+def _power(run: Run, cell: Cell) -> Power:
     """What a comparison could see in time, from A' against before."""
-    rng = np.random.default_rng([abs(run.meta["seed"]), 104729, cell.index])
     nothing = Power(cell.comparison or "", math.nan, math.nan, math.nan, 0)
     twin = run.twin(cell)
     if twin is None:
@@ -468,7 +460,7 @@ def _power(run: Run, cell: Cell, resamples: int) -> Power:
 
     def noise(blocks: list[int]) -> Effect:
         sides = [[side[block] for block in blocks] for side in (copies, before)]
-        return statistics.compare(sides[0], sides[1], rng, resamples)
+        return statistics.compare(sides[0], sides[1])
 
     whole, pilot = noise(both), noise(both[: statistics.FEW_BLOCKS])
     floor = statistics.noise_floor(whole)

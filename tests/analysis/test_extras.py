@@ -24,7 +24,7 @@ def edit_records(folder: Path, change: Any) -> None:
 
 
 def summary_of(folder: Path) -> Summary:
-    return summarise(load(folder), resamples=200)
+    return summarise(load(folder))
 
 
 def sweep(folder: Path, parameter: str, values: list[int]) -> Summary:

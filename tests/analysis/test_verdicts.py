@@ -21,7 +21,6 @@ from analysis.verdict import (
 
 Json = dict[str, Any]
 ARMS = {"hakmem": "before", "mimalloc": "after", TWIN: "before@2"}
-RESAMPLES = 2000
 
 FASTER: Json = {"kind": "ratio", "metric": "time", "claimed": 0.6, "bound": "<= 0.8"}
 SAME: Json = {"kind": "equivalence", "metric": "time", "claimed": 1, "margin": 0.05}
@@ -81,7 +80,7 @@ def make(
 
 
 def judge(folder: Path, claims: list[Json], after: float = 60.0, **more: Any) -> list[Judged]:
-    return verdict.judge(load(make(folder, claims, after, **more)), RESAMPLES).claims
+    return verdict.judge(load(make(folder, claims, after, **more))).claims
 
 
 def one(folder: Path, claim: Json, after: float = 60.0, **more: Any) -> Judged:
@@ -277,7 +276,7 @@ def test_blocks_that_failed_on_one_side_are_left_out_of_the_pairs(tmp_path: Path
 
 def test_power_is_said_before_and_after(tmp_path: Path) -> None:
     run = load(make(tmp_path, [FASTER]))
-    (power,) = verdict.judge(run, RESAMPLES).power
+    (power,) = verdict.judge(run).power
     assert power.blocks == 12
     assert 0 < power.floor < power.in_the_end < 0.2
     assert 0 < power.foreseen < 0.3
@@ -285,7 +284,7 @@ def test_power_is_said_before_and_after(tmp_path: Path) -> None:
 
 def test_same_run_gives_same_verdicts(tmp_path: Path) -> None:
     run = load(make(tmp_path, [FASTER, SAME], 97.0))
-    assert verdict.judge(run, RESAMPLES).claims == verdict.judge(run, RESAMPLES).claims
+    assert verdict.judge(run).claims == verdict.judge(run).claims
 
 
 def test_report_has_every_claim_with_its_verdict(

@@ -137,7 +137,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(
     outcome = compare("--phase", "p1,p2")
     assert outcome.status == 2
     assert re.fullmatch(
-        r"run.sh: \S+p2.toml:17: no such metric 'total.whale.hits';"
+        r"run.sh: \S+p2.toml:18: no such metric 'total.whale.hits';"
         r" did you mean 'total.whale.hit'\?\n",
         outcome.err,
     )
