@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from analysis import table
 from analysis.load import Run
+from analysis.summary import SYSCALLS, ArmSummary, CellSummary
 from analysis.table import NONE, Entry, Grid
 from analysis.verdict import (
     CONFIRMED,
@@ -205,7 +207,27 @@ def _side(side: dict[str, Any]) -> str:
     return " ".join(words) or _NO_SETTINGS
 
 
-def context(run: Run, verdicts: Verdicts) -> dict[str, Any]:
+def counters_grid(cell: CellSummary) -> Grid:
+    """hakmem's counters over all iterations and the system calls that the kernel saw in the steady
+    window, before and after: what was not zero on both sides."""
+    sides = [_side_of(cell, "before"), _side_of(cell, "after")]
+    grid = Grid(("counter", "before", "after"))
+    totals = [side.stats_total or {} for side in sides]
+    for name in dict.fromkeys(name for total in totals for name in total):
+        if any(total.get(name) for total in totals):
+            known = [total.get(name) for total in totals]
+            grid.add(name, *(NONE if value is None else f"{value:,}" for value in known))
+    for call in SYSCALLS:
+        counts = [side.syscalls[call] for side in sides]
+        grid.add(f"{call}, seen by the kernel", *(table.counted(grid, one) for one in counts))
+    return grid
+
+
+def _side_of(cell: CellSummary, side: str) -> ArmSummary:
+    return next(arm for arm in cell.arms if arm.arm.arm.endswith(side))
+
+
+def context(run: Run, verdicts: Verdicts, cells: Sequence[CellSummary]) -> dict[str, Any]:
     """What both report templates show of a phase."""
     phase = run.meta["phase"]
     return {
@@ -229,6 +251,10 @@ def context(run: Run, verdicts: Verdicts) -> dict[str, Any]:
         "changes": change_grid(run, verdicts),
         "claims": claims_grid(verdicts),
         "power": power_grid(verdicts),
+        "counters": [
+            (f"{cell.cell.comparison} ({table.cell_title(cell.cell)})", counters_grid(cell))
+            for cell in cells
+        ],
         "deferred": phase.get("deferred", []),
         "next": phase.get("next", []),
     }

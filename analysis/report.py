@@ -134,7 +134,9 @@ def context(summary: Summary) -> dict[str, Any]:
     meta = run.meta
     return {
         "name": run.folder.resolve().name,
-        "phase": phase_tables.context(run, summary.verdicts) if summary.verdicts else None,
+        "phase": phase_tables.context(run, summary.verdicts, summary.cells)
+        if summary.verdicts
+        else None,
         "created": meta["created"],
         "command": " ".join(["./run.sh", *meta["argv"]]),
         "seed": meta["seed"],
