@@ -24,7 +24,8 @@ def draw(summary: Summary, styles: dict[str, Style]) -> Figure | None:
         return None
     figure, axes = plots.panels([1.3 + 0.28 * len(_compared(cell)) for cell in cells])
     for cell, axis in zip(cells, axes):
-        _panel(cell, axis, styles, summary.run.baseline.title)
+        titles = {arm.arm.arm: arm.arm.title for arm in cell.arms}
+        _panel(cell, axis, styles, titles[cell.cell.baseline])
     return figure
 
 

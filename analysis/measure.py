@@ -7,6 +7,7 @@ What the quantities mean is said in compare/metric.py.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,8 @@ def by_block(run: Run, cell: Cell, arm: str, text: str) -> dict[int, Floats]:
     values = {}
     for _, row in ok.iterrows():
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = metric.evaluate(text, lambda name, row=row: _quantity(run, row, name))
-        value = np.atleast_1d(np.asarray(found, dtype=np.float64))
-        if np.isnan(value).any():
+            value = np.atleast_1d(metric.evaluate(text, partial(_quantity, row)))
+        if not np.isfinite(value).all():
             raise NotMeasured(f"{text}: nothing to divide by")
         values[int(row["block"])] = value
     return values
@@ -82,8 +82,13 @@ def _why_none(run: Run, purpose: str) -> str:
     return missing(run, [needed]) or f"no process of purpose '{purpose}' ran"
 
 
-def _quantity(run: Run, row: pd.Series, name: str) -> Any:
-    """One quantity of one process: an array of its steady iterations, or a number."""
+def _quantity(row: pd.Series, name: str) -> Floats:
+    """One quantity of one process: an array of its steady iterations, or of a single number."""
+    # An array, for whose division by 0 there is a value.
+    return np.atleast_1d(np.asarray(_value(row, name), dtype=np.float64))
+
+
+def _value(row: pd.Series, name: str) -> Any:
     group, _, rest = name.partition(".")
     if name in metric.PER_ITERATION:
         steady = row["steady"]

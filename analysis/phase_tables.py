@@ -69,8 +69,9 @@ def measured(judged: Judged) -> str:
 
 
 def _per_cent(value: float, lo: float, hi: float) -> str:
-    said = f"{100 * value:.3g} %"
-    return said if math.isnan(lo) else f"{said} [{100 * lo:.3g}, {100 * hi:.3g}]"
+    if math.isnan(lo):
+        return f"{100 * value:.4g} %"
+    return f"{100 * value:.3g} % [{100 * lo:.3g}, {100 * hi:.3g}]"
 
 
 def claimed(judged: Judged) -> str:
@@ -87,13 +88,6 @@ def claimed(judged: Judged) -> str:
     return f"{value:,g}"
 
 
-def bound(judged: Judged) -> str:
-    """What decides."""
-    if judged.kind == "equivalence":
-        return f"± {100 * judged.claim['margin']:g} %"
-    return str(judged.claim.get("bound", NONE))
-
-
 def reason(judged: Judged) -> str:
     """Why the verdict is what it is, and how many blocks would decide."""
     if judged.blocks is None:
@@ -108,7 +102,9 @@ def terminal_grid(verdicts: Verdicts) -> Grid:
     grid = Grid(("claim", "claimed", "measured [95 %]", "bound", "verdict", "why"))
     grid.words = frozenset({0, 4, 5})
     for one in verdicts.claims:
-        grid.add(one.claim["id"], claimed(one), measured(one), bound(one), word(one), reason(one))
+        grid.add(
+            one.claim["id"], claimed(one), measured(one), one.bound or NONE, word(one), reason(one)
+        )
     return grid
 
 
@@ -122,11 +118,10 @@ def print_verdicts(run: Run, verdicts: Verdicts, console: Console) -> None:
 
 
 def claims_grid(verdicts: Verdicts) -> Grid:
-    """Each claim in words, with what it is judged by."""
+    """Each claim with what it is judged by."""
     columns = (
         "claim",
         "verdict",
-        "in words",
         "claimed",
         "measured [95 %]",
         "bound",
@@ -136,16 +131,15 @@ def claims_grid(verdicts: Verdicts) -> Grid:
         "metric",
         "source",
     )
-    grid = Grid(columns, words=frozenset({0, 1, 2, 8, 9, 10}))
+    grid = Grid(columns, words=frozenset({0, 1, 7, 8, 9}))
     for one in verdicts.claims:
         where = f"{one.claim['comparison']}: {what(one.claim)}"
         grid.add(
             one.claim["id"],
             word(one),
-            one.claim["says"],
             claimed(one),
             measured(one),
-            bound(one),
+            one.bound or NONE,
             NONE if math.isnan(one.p_holm) else f"{one.p_holm:.2g}",
             NONE if math.isnan(one.floor) else table.percent(one.floor).lstrip("+"),
             reason(one),
@@ -159,6 +153,8 @@ def what(claim: dict[str, Any]) -> str:
     """What the measured value is, in a few words."""
     if claim["kind"] == "no-crash":
         return f"processes that failed, {claim.get('arm', 'after')}"
+    if "metric" not in claim:
+        return "not measured"
     unit = _UNITS.get(claim["metric"])
     name = f"{claim['metric']}{f' ({unit})' if unit else ''}"
     if claim["kind"] in ("ratio", "equivalence"):

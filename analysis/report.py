@@ -13,14 +13,25 @@ from typing import Any
 
 import jinja2
 
-from analysis import figures, flame, latency, noise, phase_tables, plots, statistics, steady, table
+from analysis import (
+    figures,
+    flame,
+    latency,
+    noise,
+    phase_tables,
+    plots,
+    statistics,
+    steady,
+    table,
+)
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
 MARKDOWN_TEMPLATE = Path(__file__).resolve().parents[1] / "REPORT_TEMPLATE.md"
 HTML_TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-_VERDICTS_METHOD = """A claim is confirmed when its whole interval lies where its bound wants it and,
+_VERDICTS_METHOD = """
+A claim is confirmed when its whole interval lies where its bound wants it and,
 where it claims a difference, beyond the noise floor; refuted when the whole interval lies on the
 other side of the bound; each time with a p-value (signed-rank test against the bound) below 0.05
 after Holm's correction over the claims of the phase. Otherwise it is inconclusive: the number of

@@ -236,6 +236,13 @@ def blocks_to_decide(n: int, se: float, distance: float) -> float:
     return math.ceil(n * (detectable_errors(n) * se / distance) ** 2)
 
 
+def blocks_to_clear(n: int, se: float, floor: float, distance: float) -> float:
+    """The same for an interval that must also be `floor` away, which falls alike."""
+    if distance == 0:
+        return math.inf
+    return math.ceil(n * ((detectable_errors(n) * se + floor) / distance) ** 2)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the order given (Holm, Scandinavian Journal of Statistics 6, 1979).
 

@@ -82,6 +82,17 @@ class Judged:
     _effect: Effect | None = field(default=None, repr=False)
 
     @property
+    def bound(self) -> str:
+        """What decides, in the words of the claim's kind."""
+        if self.kind == "equivalence":
+            return f"within ± {100 * self.claim['margin']:g} %"
+        text = str(self.claim.get("bound", ""))
+        if self.kind == "share" and text:
+            limit = Bound.of(text)
+            return f"{limit.sign} {100 * limit.value:.3g} %"
+        return text
+
+    @property
     def kind(self) -> str:
         """The claim's kind."""
         return str(self.claim["kind"])
@@ -126,8 +137,8 @@ def judge(run: Run) -> Verdicts:
     guards = {entry["id"]: _guard(run, cells[entry["id"]], entry) for entry in phase["comparison"]}
     judged = []
     for claim in phase["claim"]:
-        one = _Judge(run, cells[claim["comparison"]], claim)
-        judged.append(one.evidence(guards[claim["comparison"]]))
+        judge_of = _Judge(run, cells[claim["comparison"]], claim)
+        judged.append(judge_of.evidence(guards[claim["comparison"]]))
     tested = [one for one in judged if one.p is not None and not one.verdict]
     for one, p in zip(tested, statistics.holm([one.p for one in tested if one.p is not None])):
         one.p_holm = p
@@ -194,6 +205,9 @@ class _Judge:
     def _side(self) -> str:
         return _arm(self.cell, self.claim.get("arm", "after"))
 
+    def _by_callgrind(self) -> bool:
+        return metric.purposes(self.claim["metric"]) == [metric.CALLGRIND]
+
     def _values(self, arm: str) -> dict[int, Floats]:
         return measure.by_block(self.run, self.cell, arm, self.claim["metric"])
 
@@ -220,7 +234,7 @@ class _Judge:
         if hold == len(values):
             judged.end(CONFIRMED, f"counted: {said}")
         elif hold == 0:
-            judged.end(REFUTED, f"counted: {said}, the claim is {self.claim['bound']}")
+            judged.end(REFUTED, f"counted: {said}, which is not {judged.bound}")
         else:
             judged.end(INCONCLUSIVE, f"holds in {hold} of {len(values)} processes: {said}")
 
@@ -244,14 +258,17 @@ class _Judge:
         judged.p = statistics.signed_rank(medians - bound.value)
 
     def _exact(self, judged: Judged, arms: Sequence[Floats], bound: Bound) -> bool:
-        """Judges what came out the same in every process, of each of `arms`; False: it did not."""
+        """Judges what came out the same in every process, of each of `arms`; False: it did not, or
+        one process cannot tell. Callgrind's counts do not vary."""
         if any(values.min() != values.max() for values in arms):
+            return False
+        if len(arms[0]) < 2 and not self._by_callgrind():
             return False
         value = float(arms[0][0]) / (float(arms[1][0]) if len(arms) > 1 else 1)
         n = len(arms[0])
         judged.value = Estimate(value, math.nan, math.nan, n)
         word = CONFIRMED if bound.holds(value) else REFUTED
-        judged.end(word, f"the same in {_processes(n)}; the claim is {self.claim['bound']}")
+        judged.end(word, f"the same in {_processes(n)}, which is{_not(word)} {judged.bound}")
         return True
 
     def _ratio(self, judged: Judged) -> None:
@@ -265,7 +282,7 @@ class _Judge:
             twin = np.concatenate([*self._twin().values(), flat[1][:1]])
             if (twin == flat[1][0]).all() and self._exact(judged, flat, bound):
                 return
-            if effect.n == 1 and len(twin) > 1:
+            if effect.n == 1 and len(twin) > 1 and self._by_callgrind():
                 self._nearly_exact(judged, effect, float(twin[0] / flat[1][0]), bound)
                 return
         if effect.n < 2:
@@ -280,8 +297,8 @@ class _Judge:
         value = effect.ratio.value
         judged.value = Estimate(value, value / away, value * away, 1)
         judged.floor = math.log(away)
-        held = {bound.holds(value / away), bound.holds(value * away)}
-        word = {(True,): CONFIRMED, (False,): REFUTED}.get(tuple(held), INCONCLUSIVE)
+        held = [bound.holds(value / away), bound.holds(value * away)]
+        word = CONFIRMED if all(held) else INCONCLUSIVE if any(held) else REFUTED
         judged.end(word, f"counted; two copies of before differ by {_pct(judged.floor)}")
 
     def _equivalence(self, judged: Judged) -> None:
@@ -345,12 +362,15 @@ def _decide_share(judged: Judged) -> None:
     lo, hi = judged.value.lo, judged.value.hi
     if not math.isnan(lo) and judged.p_holm < statistics.ALPHA:
         if bound.holds(lo) and bound.holds(hi):
-            judged.end(CONFIRMED, f"the whole interval is {judged.claim['bound']}")
+            judged.end(CONFIRMED, f"the whole interval is {judged.bound}")
             return
         if not bound.holds(lo) and not bound.holds(hi):
-            judged.end(REFUTED, f"no part of the interval is {judged.claim['bound']}")
+            judged.end(REFUTED, f"no part of the interval is {judged.bound}")
             return
-    judged.end(INCONCLUSIVE, f"the interval does not tell it from {bound.value:g}")
+    if math.isnan(lo):
+        judged.end(INCONCLUSIVE, "a single process has no interval")
+        return
+    judged.end(INCONCLUSIVE, f"the interval straddles the bound {judged.bound}, or nearly so")
     if measure.profiled_symbol(judged.claim["metric"]) is None:
         n, distance = judged.value.n, abs(judged.value.value - bound.value)
         se = (hi - lo) / (2 * stats.norm.ppf(1 - statistics.ALPHA / 2))
@@ -370,22 +390,29 @@ def _decide_ratio(judged: Judged, comparisons: int) -> None:
         [bound.holds(end) for end in (value.lo, value.hi)] == [wanted] * 2
         for wanted in (True, False)
     )
-    # A bound that leaves 'no difference' in is cleared by what is not known to differ.
-    clear = abs(at) > floor if bound.holds(1) else statistics.clears(effect, floor)
+    if bound.holds(1):  # no difference is claimed, so that noise must not reach the bound
+        clear = effect.hi + floor < at if "<" in bound.sign else effect.lo - floor > at
+    else:
+        clear = statistics.clears(effect, floor)
     if sure and outside:
-        judged.end(REFUTED, f"no part of the interval is {judged.claim['bound']}")
+        judged.end(REFUTED, f"no part of the interval is {judged.bound}")
         return
     if sure and inside and clear:
         beyond = "" if bound.holds(1) else " and beyond the noise floor"
-        judged.end(CONFIRMED, f"the whole interval is {judged.claim['bound']}{beyond}")
+        judged.end(CONFIRMED, f"the whole interval is {judged.bound}{beyond}")
         return
     if inside and not clear:
-        judged.end(INCONCLUSIVE, f"within the bound, but not beyond the floor of {_pct(floor)}")
+        judged.end(INCONCLUSIVE, f"within the bound, but not clear of the floor of {_pct(floor)}")
+        distance = abs(effect.log_ratio - (at if bound.holds(1) else 0))
+        judged.blocks = max(
+            statistics.blocks_to_clear(effect.n, effect.se, floor, distance), effect.n + 1
+        )
+        return
     elif inside or outside:
         few = statistics.blocks_needed(comparisons)
-        judged.end(INCONCLUSIVE, f"too few blocks for {comparisons} claims: it takes {few}")
+        judged.end(INCONCLUSIVE, f"{effect.n} blocks cannot show it: it takes {few}")
     else:
-        judged.end(INCONCLUSIVE, f"the interval straddles the bound {judged.claim['bound']}")
+        judged.end(INCONCLUSIVE, f"the interval straddles the bound {judged.bound}")
     judged.blocks = _blocks(effect, at, comparisons)
 
 
@@ -432,8 +459,8 @@ def _power(run: Run, cell: Cell) -> Power:
         return nothing
 
     def noise(blocks: list[int]) -> Effect:
-        sides = ([side[block] for block in blocks] for side in (copies, before))
-        return statistics.compare(*sides)
+        sides = [[side[block] for block in blocks] for side in (copies, before)]
+        return statistics.compare(sides[0], sides[1])
 
     whole, pilot = noise(both), noise(both[: statistics.FEW_BLOCKS])
     floor = statistics.noise_floor(whole)
@@ -445,6 +472,10 @@ def _power(run: Run, cell: Cell) -> Power:
         statistics.smallest_detectable(whole, floor),
         len(both),
     )
+
+
+def _not(word: str) -> str:
+    return "" if word == CONFIRMED else " not"
 
 
 def _processes(n: int) -> str:

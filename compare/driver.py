@@ -83,8 +83,8 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
 
 
 def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> list[Scenario]:
-    """The scenarios called `names`. ["all"]: all but those with wrong frees; those that take a trace only if there
-    is one.
+    """The scenarios called `names`. ["all"]: all but those with wrong frees, and those that take a
+    trace only if there is one.
 
     Raises UsageError on an unknown name, and when `trace` (whether one was given) does not fit.
     """

@@ -70,7 +70,12 @@ class MetricError(ValueError):
 def quantities(text: str) -> list[str]:
     """The quantities that the metric `text` is made of. Raises MetricError when it is none."""
     found: list[str] = []
-    _walk(_tree(text), text, lambda name: found.append(name) or 1.0)  # type: ignore[func-returns-value]
+
+    def keep(name: str) -> float:
+        found.append(name)
+        return 1.0
+
+    _walk(_tree(text), text, keep)
     if not found:
         raise MetricError(text, f"'{text}': measures nothing")
     return list(dict.fromkeys(found))

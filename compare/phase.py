@@ -213,7 +213,8 @@ def _check_shape(file: _File, content: Json) -> None:
     if error is None:
         return
     place = list(error.absolute_path)
-    last = str(place[-1]) if place else "id"
+    names = [part for part in place if isinstance(part, str)]
+    last = names[-1] if names and place[-1] == names[-1] else "id"
     if error.validator == "additionalProperties":
         allowed = list(error.schema["properties"])
         key = next(key for key in error.instance if key not in allowed)
@@ -314,7 +315,9 @@ def _check_metric(
     valid = metric.known(counter_names)
     try:
         if len(metric.purposes(text)) > 1:
-            raise file.wrong(place, text, f"metric '{text}': of quantities from different processes")
+            raise file.wrong(
+                place, text, f"metric '{text}': of quantities from different processes"
+            )
         for name in metric.quantities(text):
             if not name.startswith("profile."):
                 _known(file, place, "metric", name, valid)
