@@ -9,6 +9,7 @@ SLOW_FILES = {
     "test_whole_programs.py",
     "test_separate.py",
     "test_micro.py",
+    "test_planted_slowdown.py",  # two whole runs
     "test_counts.py",  # callgrind
     "test_replay.py",
     "test_run.py",

@@ -119,6 +119,18 @@ def test_two_allocators_of_one_run_are_paired(
     assert "passed, none of 4 rows" in capsys.readouterr().out
 
 
+def test_allocators_of_two_runs_can_be_named(base: Path, tmp_path: Path) -> None:
+    """The machine's drift is told by those that are in both."""
+    new = write(tmp_path / "new", planted(QUIET, 1.08, *LEVELS))
+    found = judge(Path(f"{base}:hakmem"), Path(f"{new}:hakmem"))
+    assert found[("vm", "hakmem", "time")] == gate.UNCHANGED
+    assert found[("vm", "system", "time")] == gate.CONTROL
+    found = judge(Path(f"{base}:mimalloc"), Path(f"{new}:system"))
+    assert found[("vm", "system", "time")] == gate.WORSE
+    assert ("vm", "mimalloc", "time") not in found
+    assert found[("vm", "hakmem", "time")] == gate.CONTROL
+
+
 def test_more_memory_is_worse(base: Path, tmp_path: Path) -> None:
     new = write(tmp_path / "new", planted(QUIET, 1.0))
 
