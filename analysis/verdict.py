@@ -175,6 +175,8 @@ class _Judge:
     def evidence(self, guard: tuple[str | None, str]) -> Judged:
         """The claim measured, and judged where no test is needed."""
         judged = Judged(self.claim)
+        if "not_here" in self.claim:
+            return judged.end(NOT_MEASURABLE, self.claim["not_here"])
         why = measure.missing(self.run, self.claim.get("needs", []))
         if why is not None:
             return judged.end(NOT_MEASURABLE, why)

@@ -35,6 +35,7 @@ class Scenario:
     max_threads: int
     floor_ok: bool  # whether the floor, which reuses only the newest block, can serve it
     takes_trace: bool
+    wrong_frees: bool = False  # most allocators crash on it: never part of 'all'
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
             defaults=entry["defaults"],
             floor_ok=entry["floor_ok"],
             takes_trace=entry["takes_trace"],
+            wrong_frees=entry["wrong_frees"],
             **entry["limits"],
         )
         for entry in entries
@@ -81,12 +83,17 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
 
 
 def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> list[Scenario]:
-    """The scenarios called `names`. ["all"]: all; those that take a trace only if there is one.
+    """The scenarios called `names`. ["all"]: all but those with wrong frees; those that take a trace only if there
+    is one.
 
     Raises UsageError on an unknown name, and when `trace` (whether one was given) does not fit.
     """
     if list(names) == ["all"]:
-        return [scenario for scenario in known.values() if trace or not scenario.takes_trace]
+        return [
+            scenario
+            for scenario in known.values()
+            if (trace or not scenario.takes_trace) and not scenario.wrong_frees
+        ]
     for i, name in enumerate(names):
         if name not in known:
             raise UsageError(

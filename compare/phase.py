@@ -194,6 +194,10 @@ def load(path: Path, names: Names, layout: Layout) -> Phase:
     own: dict[str, list[str]] = {}
     for index, comparison in enumerate(content["comparison"]):
         place = ("comparison", index)
+        for side in SIDES:
+            if side not in comparison and side not in content:
+                raise file.wrong(place, "id", f"the key '{side}' is missing, here and at the top")
+            comparison.setdefault(side, content.get(side))
         params[comparison["id"]] = _params(file, place, comparison, names)
         own[comparison["id"]] = _check_sides(file, place, comparison, names, layout)
         if "exercised" in comparison:
@@ -285,7 +289,7 @@ def _check_claim(
     _known(file, place, "comparison", claim["comparison"], counters_of)
     decides = {"equivalence": "margin", "no-crash": None}.get(kind, "bound")
     for key in ("bound", "margin"):
-        if key == decides and key not in claim:
+        if key == decides and key not in claim and "not_here" not in claim:
             raise file.wrong(place, "kind", f"kind '{kind}': the key '{key}' is missing")
         if key != decides and key in claim:
             raise file.wrong(place, key, f"kind '{kind}': has no '{key}'")
@@ -296,6 +300,8 @@ def _check_claim(
     if kind == "no-crash":
         if "metric" in claim:
             raise file.wrong(place, "metric", "kind 'no-crash': has no 'metric'")
+    elif "metric" not in claim and "not_here" in claim:
+        return
     elif "metric" not in claim:
         raise file.wrong(place, "kind", f"kind '{kind}': the key 'metric' is missing")
     else:
@@ -307,6 +313,8 @@ def _check_metric(
 ) -> None:
     valid = metric.known(counter_names)
     try:
+        if len(metric.purposes(text)) > 1:
+            raise file.wrong(place, text, f"metric '{text}': of quantities from different processes")
         for name in metric.quantities(text):
             if not name.startswith("profile."):
                 _known(file, place, "metric", name, valid)

@@ -90,6 +90,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_unsigned(&json, "max_threads", scenario->max_threads);
         hkl_json_close(&json, '}');
         hkl_json_bool(&json, "floor_ok", scenario->floor_ok);
+        hkl_json_bool(&json, "wrong_frees", scenario->wrong_frees);
         hkl_json_close(&json, '}');
     }
     hkl_json_close(&json, ']');

@@ -34,6 +34,7 @@ struct hkl_scenario {
     uint64_t max_size;
     uint32_t max_threads; /* --threads above this is refused; 1: single-threaded */
     bool floor_ok;    /* blocks are freed newest first, by one thread: harness/floor can serve it */
+    bool wrong_frees; /* frees what is no block: runs only when asked for by name */
     bool takes_trace; /* --trace must be given, and says threads and batch; else it is refused */
 
     /* Prepares a run. Returns the scenario's state, or NULL with errno set. Memory for the state

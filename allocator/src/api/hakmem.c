@@ -130,20 +130,14 @@ static HKM_NOINLINE void free_elsewhere(void *pointer, const char *function) {
     hkm_large_free(pointer, function);
 }
 
-/* A block whose bin is full, or not set up, or no block at all. *state is its state byte. */
-static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
-    const unsigned cls = *state;
-    if (hkm_unlikely(cls == 0)) {
-        free_elsewhere(block, "free");
-        return;
-    }
+/* Puts back a block that is no longer the program's, whatever its bin looks like. */
+static void put(void *block, unsigned cls) {
     const int saved = errno;
     if (guessed_foreign(block, "free")) {
         errno = saved;
         return;
     }
     struct hkm_heap *heap = hkm_heap_get();
-    *state = 0;
     if (heap == NULL) {
         hkm_cache_free_direct(block, cls);
         errno = saved;
@@ -151,7 +145,7 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
     }
     void **const top =
         heap->top[cls] + 1; /* a heap that was made just now has room, or no bin yet */
-    if (!hkm_bin_may_end(top)) {
+    if (!hkm_bin_ends(top)) {
         *top = block;
         heap->top[cls] = top;
     } else {
@@ -162,12 +156,35 @@ static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
     errno = saved;
 }
 
+/* A block whose bin is full, or not set up, or no block at all. *state is its state byte. */
+static HKM_NOINLINE void free_slow(void *block, uint8_t *state) {
+    const unsigned cls = *state;
+    if (hkm_unlikely(cls == 0)) {
+        free_elsewhere(block, "free");
+        return;
+    }
+    *state = 0;
+    put(block, cls);
+}
+
+/* A block of more than 64 KiB is claimed by an atomic step: when two threads free it at the same
+ * time, one of them is told. The step is not only cheap beside the block's pages; a locked
+ * instruction after writes to many of them lets the processor finish these sooner. */
+static HKM_NOINLINE void free_big(void *block, uint8_t *state) {
+    const unsigned cls = __atomic_exchange_n(state, 0, __ATOMIC_ACQ_REL);
+    if (hkm_unlikely(cls == 0)) {
+        free_elsewhere(block, "free");
+        return;
+    }
+    put(block, cls);
+}
+
 /* Pushes a block that *state says is allocated. */
 static inline void free_class(void *block, uint8_t *state) {
     struct hkm_heap *const heap = hkm_heap_self;
     const size_t cls = *state; /* 0, not a block, finds a bin that is always full */
     void **const top = heap->top[cls] + 1;
-    if (hkm_unlikely(hkm_bin_may_end(top))) {
+    if (hkm_unlikely(hkm_bin_ends(top))) {
         free_slow(block, state);
         return;
     }
@@ -181,6 +198,19 @@ static HKM_NOINLINE void free_other(void *block) {
         const int saved = errno;
         free_elsewhere(block, "free");
         errno = saved;
+    }
+}
+
+/* What is not in the small arena. Marked cold so that the path of small blocks runs straight
+ * through: gcc would have it jump over the call to this. */
+static HKM_COLD void free_not_small(void *block) {
+    uint8_t *state;
+    if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_MIDDLE, &state))) {
+        free_other(block);
+    } else if (hkm_unlikely(*state >= HKM_BIG_FIRST)) {
+        free_big(block, state);
+    } else {
+        free_class(block, state);
     }
 }
 
@@ -198,13 +228,11 @@ static inline void planted_delay(void) {
 HKM_PUBLIC void hak_free(void *block) {
     planted_delay();
     uint8_t *state;
-    if (hkm_likely(hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
-        free_class(block, state);
-    } else if (hkm_likely(hkm_state_of(block, HKM_ARENA_MIDDLE, &state))) {
-        free_class(block, state);
-    } else {
-        free_other(block);
+    if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
+        free_not_small(block);
+        return;
     }
+    free_class(block, state);
 }
 
 /* ---- the rest of the family ---- */

@@ -5,7 +5,6 @@
 
 struct hkm_class hkm_classes[HKM_CLASSES];
 unsigned hkm_last_class;
-size_t hkm_bin_slots;
 uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
@@ -37,18 +36,17 @@ static uint8_t slots_of(uint32_t size, uint32_t bytes) {
 
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
-    const uint8_t cache_slots = slots_of(size, CACHE_BYTES);
-    /* one slot more than blocks, for the bottom */
-    hkm_bin_slots += cache_slots < 32 ? 32 : cache_slots < 64 ? 64 : 128;
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
-        .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
         .kind = (uint8_t)kind,
-        .cache_slots = cache_slots,
+        .cache_slots = slots_of(size, CACHE_BYTES),
         .lean_slots = slots_of(size, LEAN_BYTES),
-        .last_slot = (uint16_t)(hkm_bin_slots - 1),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
+    struct hkm_class *const class = &hkm_classes[cls];
+    const size_t room =
+        ((size_t)1 << hkm_slab_shift(kind)) - hkm_slab_colour(class, HKM_COLOURS - 1);
+    class->capacity = (uint16_t)(room / size);
 }
 
 /* The class, or 0 where it is beyond the last one. */
@@ -101,11 +99,14 @@ unsigned hkm_class_aligned(size_t size, size_t alignment) {
         return 0;
     }
     /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a
-     * multiple. */
+     * multiple and it is not coloured. */
     for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls <= hkm_last_class;
          cls++) {
         const struct hkm_class *class = &hkm_classes[cls];
-        if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {
+        const size_t reach = hkm_class_is_coloured(class)
+                                 ? HKM_COLOUR_ALIGN
+                                 : (size_t)1 << hkm_slab_shift(class->kind);
+        if (class->size % alignment == 0 && reach >= alignment) {
             return cls;
         }
     }

@@ -2,11 +2,9 @@
  * Size classes. A block's class is also its *code* in the state map (arena.h), so that 0 means "no
  * block".
  *
- *   small (arena 0)  classes   1..64   16, 32 .. 1024 bytes, in steps of 16
- *   middle (arena 1) classes  65..88   to 8 KiB, eight to a doubling (at most 12.5 % above the
- * request) classes  89..116  to 1 MiB, four to a doubling (at most 25 %)
- *
- * The fine steps below 1 KiB pay for the state map's 1/16 byte per byte there.
+ *   small (arena 0)   classes  1..32  16 to 256 bytes in steps of 16, to 512 of 32, to 1 KiB of 64
+ *   middle (arena 1)  classes 33..56  to 8 KiB, eight to a doubling (at most 12.5 % above the
+ * request) classes 57..84  to 1 MiB, four to a doubling (at most 25 %)
  */
 #ifndef HKM_SUPERSLAB_CLASSES_H
 #define HKM_SUPERSLAB_CLASSES_H
@@ -21,6 +19,7 @@
 #define HKM_MIDDLE_MAX    (1u << 20)
 #define HKM_SMALL_CLASSES 32u
 #define HKM_CLASSES       85u
+#define HKM_BIG_FIRST     69u /* the first class of more than 64 KiB */
 /* 0 in variant 'no-tiny': the small classes are not in use, the smallest middle class serves. */
 #ifndef HKM_TINY
 #define HKM_TINY 1
@@ -33,6 +32,14 @@ enum hkm_kind { HKM_KIND_SMALL, HKM_KIND_8K, HKM_KIND_64K, HKM_KIND_1M, HKM_KIND
 #endif
 #define HKM_SUPERSLAB_SIZE ((size_t)1 << HKM_SUPERSLAB_SHIFT)
 
+/* Slab colouring (Bonwick, "The Slab Allocator", USENIX 1994): a block of so many pages that their
+ * first lines do not fit in one set of the first-level cache begins a few cache lines after a
+ * page's border, where all other page-aligned data lie, and not at the same lines in each slab. The
+ * largest class is left out: half of its slab would be lost. */
+#define HKM_COLOURED_ABOVE 32768u
+#define HKM_COLOUR_ALIGN   128u /* every coloured block is aligned to this */
+#define HKM_COLOURS        4u
+
 struct hkm_class {
     uint32_t size;       /* bytes per block */
     uint16_t capacity;   /* blocks per slab */
@@ -40,7 +47,6 @@ struct hkm_class {
     uint8_t cache_slots; /* most blocks that a thread's unified cache may hold */
     uint8_t lean_slots;  /* the same for a thread that only allocates, or only frees, blocks of the
                             class */
-    uint16_t last_slot;  /* of the class's bin, in a heap's slots */
     uint64_t inverse;    /* ceil(2^42 / size): block index = offset * inverse >> 42 */
 };
 
@@ -48,8 +54,6 @@ extern HKM_HIDDEN struct hkm_class hkm_classes[HKM_CLASSES];
 /* The largest class in use; what it does not hold goes to the large path. It is the last one of all
  * but with HAKMEM_MID=0, or where SuperSlabs are smaller than the largest blocks. */
 extern HKM_HIDDEN unsigned hkm_last_class;
-/* Slots of all bins of a heap. */
-extern HKM_HIDDEN size_t hkm_bin_slots;
 /* Middle classes by (size - 1) / 128 up to 64 KiB, and by (size - 1) / 16 KiB up to 1 MiB. All
  * zero, which is no class, until hkm_classes_init has run: so the slow path sees the first request.
  * Sizes beyond the last class stay zero, so that they go the slow path, too. */
@@ -68,6 +72,15 @@ static inline unsigned hkm_class_of_middle(size_t size) {
     size += size == 0;
 #endif
     return size <= 65536 ? hkm_class_by_128[(size - 1) >> 7] : hkm_class_by_16k[(size - 1) >> 14];
+}
+
+static inline bool hkm_class_is_coloured(const struct hkm_class *class) {
+    return class->size > HKM_COLOURED_ABOVE && class->size < HKM_MIDDLE_MAX;
+}
+
+/* Bytes from the start of a class's slab, the n-th of the arena, to its first block. */
+static inline size_t hkm_slab_colour(const struct hkm_class *class, size_t n) {
+    return hkm_class_is_coloured(class) ? HKM_COLOUR_ALIGN * (1 + 2 * (n % HKM_COLOURS)) : 0;
 }
 
 /* Class for a request of up to HKM_MIDDLE_MAX bytes; 0: it is for the large path. */

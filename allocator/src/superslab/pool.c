@@ -211,7 +211,7 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
         return NULL;
     }
     struct hkm_slab *slab = &superslab->slab[index];
-    slab->base = base;
+    slab->base = base + hkm_slab_colour(class, superslab->number + index);
     slab->superslab = superslab;
     slab->next = slab->prev = NULL;
     slab->inverse = class->inverse;
@@ -261,8 +261,9 @@ size_t hkm_pool_claim(unsigned cls, struct hkm_heap *owner, struct hkm_slab **go
 
 static void retire_unlinked(struct hkm_slab *slab) {
     struct hkm_superslab *superslab = slab->superslab;
-    const size_t size = (size_t)1 << hkm_slab_shift(superslab->kind);
-    const bool unmapped = !hkm_settings.superslab && hkm_sys_munmap(slab->base, size);
+    const unsigned shift = hkm_slab_shift(superslab->kind);
+    char *const start = superslab->base + ((size_t)slab->index << shift);
+    const bool unmapped = !hkm_settings.superslab && hkm_sys_munmap(start, (size_t)1 << shift);
     pthread_mutex_lock(&pool_lock);
     put_slab(superslab, slab->index, unmapped);
     pthread_mutex_unlock(&pool_lock);
