@@ -15,7 +15,7 @@ CLOSED = 3  # exit status: something got worse
 NAME = "gate.md"
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
     """Bad options are one line and exit status 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -42,8 +42,8 @@ def _overrides(text: str) -> list[str]:
     return words
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
         prog="run.sh",
         usage="./run.sh --gate BASE NEW [options]",
         description="Did anything get worse from run BASE to run NEW by more than the noise?",
