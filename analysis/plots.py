@@ -41,7 +41,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def save(figure: Figure, file: BinaryIO, form: str = "png") -> None:
-    """Writes a "png" that is 1200 pixels wide, or an "svg", the same for the same figure."""
+    """Writes a "png" that is 1200 pixels wide, or an "svg"."""
     metadata = {"Date": None} if form == "svg" else None
     with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": "hakmem lab"}):
         figure.savefig(file, dpi=DPI, format=form, metadata=metadata)

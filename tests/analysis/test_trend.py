@@ -2,7 +2,9 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,10 @@ from analysis import trend, trend_cli
 from tests.analysis.synthetic import Plan, edit_run, write
 
 LEVELS = (100.0, 120.0, 90.0)
+
+
+def _update(facts: dict[str, Any], meta: dict[str, Any]) -> None:
+    meta.update(facts)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "git": {"commit": "abc"[place] * 40, "dirty": place == 1},
             "machine": {"cpu": "another CPU" if place == 2 else "a CPU", "cores": 2},
         }
-        edit_run(one, lambda meta, facts=facts: meta.update(facts))
+        edit_run(one, partial(_update, facts))
     return folder
 
 
