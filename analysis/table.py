@@ -416,11 +416,10 @@ def cell_lines(cell: CellSummary) -> list[str]:
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
-        if arm.states[steady.UNSETTLED]:
-            total = sum(arm.states.values())
-            lines.append(
-                f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
-            )
+        for state, says in ((steady.UNSETTLED, "never settle"), (steady.SLOWDOWN, "get slower")):
+            if arm.states[state]:
+                total = sum(arm.states.values())
+                lines.append(f"{arm.arm.arm}: {arm.states[state]} of {total} processes {says}")
     for arm in in_order(cell):
         if arm.limit is not None:
             lines.append(

@@ -314,7 +314,9 @@ def _check_metric(
     valid = metric.known(counter_names)
     try:
         if len(metric.purposes(text)) > 1:
-            raise file.wrong(place, text, f"metric '{text}': of quantities from different processes")
+            raise file.wrong(
+                place, text, f"metric '{text}': of quantities from different processes"
+            )
         for name in metric.quantities(text):
             if not name.startswith("profile."):
                 _known(file, place, "metric", name, valid)

@@ -36,6 +36,4 @@ def run_problem(run: object) -> str | None:
 
 def phase_error(phase: object) -> Any:
     """The jsonschema error of what is wrong with a phase file's content; None when nothing is."""
-    return jsonschema.exceptions.best_match(
-        _validator("phase.schema.json").iter_errors(phase)
-    )
+    return jsonschema.exceptions.best_match(_validator("phase.schema.json").iter_errors(phase))

@@ -205,7 +205,7 @@ def test_bad_options_are_one_line(
     assert "FOLDER:ALLOCATOR" in refused(capsys, "--gate", base, base)
     assert "'nobody' is not one of" in refused(capsys, "--gate", f"{base}:nobody", base)
     assert "no such folder" in refused(capsys, "--gate", base, tmp_path / "nowhere")
-    assert "expected 2 arguments" in refused(capsys, "--gate", base)
+    assert "1 runs given, it takes two" in refused(capsys, "--gate", base)
     assert "per cent" in refused(capsys, "--gate", base, base, "--bound", "-1")
     assert "machine or params" in refused(capsys, "--gate", base, base, "--force", "all")
     other = write(tmp_path / "other", replace(QUIET, scenarios=("mir",)))
