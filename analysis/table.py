@@ -416,10 +416,12 @@ def cell_lines(cell: CellSummary) -> list[str]:
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
-        for state, says in ((steady.UNSETTLED, "never settle"), (steady.SLOWDOWN, "get slower")):
-            if arm.states[state]:
-                total = sum(arm.states.values())
-                lines.append(f"{arm.arm.arm}: {arm.states[state]} of {total} processes {says}")
+        odd = {steady.UNSETTLED: "never settle", steady.SLOWDOWN: "get slower"}
+        said = [f"{arm.states[state]} {says}" for state, says in odd.items() if arm.states[state]]
+        if said:
+            lines.append(
+                f"{arm.arm.arm}: of {sum(arm.states.values())} processes {', '.join(said)}"
+            )
     for arm in in_order(cell):
         if arm.limit is not None:
             lines.append(
