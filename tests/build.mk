@@ -37,19 +37,33 @@ $(BUILD)/tests/allocator/test_elo.o $(BUILD)/tests/allocator/test_tournament.o: 
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
 
+# The kernel refuses what test_faults.py says.
+FAULTS := $(BUILD)/tests/allocator/faults
+FAULTY := mmap munmap mremap madvise
+$(FAULTS): $(BUILD)/tests/allocator/faults.o $(BUILD)/tests/allocator/support.o $(BUILD)/tests/allocator/parts.o $(BUILD)/libhakmem.a
+	$(CXX) $(LDFLAGS) $^ $(FAULTY:%=-Wl,--wrap=%) $(TEST_LIBS) -o $@
+
+# Random calls, judged by a model; test_stress.py runs it.
+STRESS := $(BUILD)/tests/allocator/stress
+$(STRESS): $(addprefix $(BUILD)/tests/allocator/,stress.o model.o support.o) $(BUILD)/libhakmem.so
+	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(filter %.so,$^) -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
+
 # Objects are kept, though no rule names them.
 .PRECIOUS: $(BUILD)/tests/%.o
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: test-programs ubsan
-test-programs: $(TEST_PROGRAMS)
+.PHONY: test-programs nightly ubsan protocol
+test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run --build $(BUILD)
+
+nightly:  ## every test, the random ones for long: a hundred million operations
+	@HKL_NIGHTLY=1 $(MAKE) --no-print-directory test
 
 check: all test-programs  ## the fast tests, under a minute
 	@tests/run --fast --build $(BUILD)
@@ -59,6 +73,11 @@ ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
 	    LDFLAGS='-fsanitize=undefined' $(BUILD)/ubsan/libhakmem.so test-programs
 	@tests/run --no-pytest --build $(BUILD)/ubsan
+
+protocol:  ## the slab protocol's model, through every interleaving of two and of three threads
+	@scripts/bootstrap test
+	@scripts/check-protocol -DHEAPS=2 -DOPS=3
+	@scripts/check-protocol -DHEAPS=3 -DOPS=1
 
 # ---- Lint: each step can be asked for alone; 'make -k lint' goes through all of them ----
 

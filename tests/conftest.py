@@ -13,6 +13,9 @@ SLOW_FILES = {
     "test_counts.py",  # callgrind
     "test_replay.py",
     "test_run.py",
+    "test_stress.py",
+    "test_faults.py",  # a thousand runs
+    "test_protocol.py",  # millions of states
 }
 
 

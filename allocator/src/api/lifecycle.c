@@ -46,8 +46,9 @@ static void prewarm_class(void) {
 }
 
 __attribute__((constructor)) static void loaded(void) {
+    /* also when there is no memory yet: the next call tries again, and may then fork */
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
     if (hkm_start()) {
-        pthread_atfork(before_fork, after_fork, after_fork_in_child);
         hkm_pool_prewarm(HKM_ARENA_SMALL, (unsigned)hkm_settings.prewarm);
         prewarm_class();
         hkm_background_start();

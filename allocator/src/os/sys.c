@@ -20,7 +20,11 @@ void *hkm_sys_mmap(size_t size) {
     HKM_TIMED_BEGIN;
     void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     HKM_TIMED_END(MMAP);
-    return address == MAP_FAILED ? NULL : address;
+    if (address == MAP_FAILED) {
+        errno = ENOMEM; /* also where the kernel says EAGAIN: callers of malloc know no other */
+        return NULL;
+    }
+    return address;
 }
 
 bool hkm_sys_mmap_at(void *address, size_t size) {
@@ -35,6 +39,8 @@ bool hkm_sys_mmap_at(void *address, size_t size) {
     if (got != MAP_FAILED) { /* a kernel before 4.17 takes the address as a hint only */
         hkm_sys_munmap(got, size);
         errno = EEXIST;
+    } else if (errno != EEXIST) {
+        errno = ENOMEM;
     }
     return false;
 }

@@ -11,10 +11,10 @@
 
 #define HKM_PAGE 4096u
 
-/* Maps `size` bytes of zeroed memory anywhere, or NULL. */
+/* Maps `size` bytes of zeroed memory anywhere, or NULL with errno ENOMEM. */
 void *hkm_sys_mmap(size_t size);
 /* Maps exactly [address, address + size), zeroed, or returns false with errno EEXIST where
- * something else is mapped. */
+ * something else is mapped, else ENOMEM. */
 bool hkm_sys_mmap_at(void *address, size_t size);
 /* Gives address range and pages back. */
 bool hkm_sys_munmap(void *address, size_t size);

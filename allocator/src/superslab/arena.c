@@ -127,7 +127,10 @@ struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
         const unsigned bit = (unsigned)__builtin_ctzll(arena_places[arena].places[word]);
         const size_t number = word * 64 + bit;
         char *const base = (char *)a->base + number * HKM_SUPERSLAB_SIZE;
-        if (hkm_settings.superslab && !hkm_sys_mmap_at(base, HKM_SUPERSLAB_SIZE)) {
+        struct hkm_superslab *superslab = &a->descriptors[number];
+        /* one that could not be unmapped is still there, and reads as zero */
+        const bool mapped = superslab->base != NULL;
+        if (hkm_settings.superslab && !mapped && !hkm_sys_mmap_at(base, HKM_SUPERSLAB_SIZE)) {
             if (errno == EEXIST) { /* somebody mapped here by address: never ours again */
                 arena_places[arena].places[word] &= ~(UINT64_C(1) << bit);
                 continue;
@@ -136,7 +139,6 @@ struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
             return NULL;
         }
         arena_places[arena].places[word] &= ~(UINT64_C(1) << bit);
-        struct hkm_superslab *superslab = &a->descriptors[number];
         superslab->base = base;
         superslab->number = (uint32_t)number;
         superslab->arena = (uint8_t)arena;
@@ -147,8 +149,14 @@ struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
 void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
     const unsigned arena = superslab->arena;
     const size_t word = superslab->number / 64;
+    bool mapped = false;
     if (hkm_settings.superslab && !hkm_sys_munmap(superslab->base, HKM_SUPERSLAB_SIZE)) {
-        return; /* too many mappings: the place stays ours and unused */
+        /* The hole would be one mapping too many for the kernel: the range is kept for the next
+         * SuperSlab, without its pages. */
+        mapped = true;
+        if (!hkm_sys_madvise_dontneed(superslab->base, HKM_SUPERSLAB_SIZE)) {
+            return; /* nor that: the place stays unused */
+        }
     }
     /* its part of the state map, too, is all zero now */
     uint8_t *const first =
@@ -157,7 +165,7 @@ void hkm_arena_unmap_superslab(struct hkm_superslab *superslab) {
     const uintptr_t to =
         ((uintptr_t)first + granules_per_superslab(arena)) & ~(uintptr_t)(HKM_PAGE - 1);
     hkm_sys_madvise_dontneed((void *)from, to - from);
-    superslab->base = NULL;
+    superslab->base = mapped ? superslab->base : NULL;
     arena_places[arena].places[word] |= UINT64_C(1) << (superslab->number % 64);
     if (word < arena_places[arena].first) {
         arena_places[arena].first = word;

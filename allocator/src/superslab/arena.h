@@ -75,7 +75,8 @@ bool hkm_arenas_init(void);
 /* Maps one more SuperSlab, zeroed, in the lowest free place; NULL with errno ENOMEM when there is
  * no memory. The caller holds the pool's lock. */
 struct hkm_superslab *hkm_arena_map_superslab(unsigned arena);
-/* Gives a SuperSlab's memory and address range back. The caller holds the pool's lock. */
+/* Gives a SuperSlab's memory back and, if the kernel lets it, its address range. The caller holds
+ * the pool's lock. */
 void hkm_arena_unmap_superslab(struct hkm_superslab *superslab);
 /* Number of places of the arena that have descriptors; one that is not mapped has base NULL. */
 size_t hkm_arena_places(unsigned arena);

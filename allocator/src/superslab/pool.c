@@ -189,6 +189,7 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
     const struct hkm_class *class = &hkm_classes[cls];
     const unsigned shift = hkm_slab_shift(class->kind);
     pthread_mutex_lock(&pool_lock);
+    tick_if_due(hkm_sys_clock_ns());
     struct hkm_superslab *superslab = superslab_with_room(cls, stage);
     if (superslab == NULL) {
         pthread_mutex_unlock(&pool_lock);
@@ -263,9 +264,13 @@ static void retire_unlinked(struct hkm_slab *slab) {
     struct hkm_superslab *superslab = slab->superslab;
     const unsigned shift = hkm_slab_shift(superslab->kind);
     char *const start = superslab->base + ((size_t)slab->index << shift);
-    const bool unmapped = !hkm_settings.superslab && hkm_sys_munmap(start, (size_t)1 << shift);
+    if (!hkm_settings.superslab && !hkm_sys_munmap(start, (size_t)1 << shift)) {
+        /* One mapping too many for the kernel: where something is mapped, no other slab can be. */
+        hkm_sys_madvise_dontneed(start, (size_t)1 << shift);
+        return;
+    }
     pthread_mutex_lock(&pool_lock);
-    put_slab(superslab, slab->index, unmapped);
+    put_slab(superslab, slab->index, !hkm_settings.superslab);
     pthread_mutex_unlock(&pool_lock);
 }
 
