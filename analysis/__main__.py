@@ -3,9 +3,9 @@ else is in cli.py, gate_cli.py and trend_cli.py."""
 
 import sys
 
-from analysis import cli, gate_cli
+from analysis import cli, gate_cli, trend_cli
 
-_COMMANDS = {"--gate": gate_cli.main}
+_COMMANDS = {"--gate": gate_cli.main, "--trend": trend_cli.main}
 
 
 def main(argv: list[str]) -> int:

@@ -281,7 +281,7 @@ def _cell_rows(gate: Gate, base_cell: Cell, new_cell: Cell, metric: str) -> list
         ]
         known = [floor for floor in inside if math.isfinite(floor)]
         floor = max([*known, *drifts]) if known else math.nan
-        chosen = gate.base.arm is not None or one.arm == base_cell.baseline
+        chosen = one.arm == (gate.base.arm or gate.new.arm or base_cell.baseline)
         rows.append(
             Row(
                 cell=new_cell,
@@ -303,15 +303,24 @@ def _cell_rows(gate: Gate, base_cell: Cell, new_cell: Cell, metric: str) -> list
 
 
 def _arm_pairs(gate: Gate, base_cell: Cell, new_cell: Cell) -> list[tuple[Arm, Arm]]:
-    """Arms to compare: the two that were named, or those of the same name in both."""
+    """Arms of the same name in both; or the two that were named, and in two runs those that are the
+    same in both, which show the drift."""
     before = {a.arm: a for a in gate.base.run.arms if a.arm in base_cell.arms}
     after = {a.arm: a for a in gate.new.run.arms if a.arm in new_cell.arms}
-    named = (gate.base.arm or gate.new.arm, gate.new.arm or gate.base.arm)
-    names = [(str(named[0]), str(named[1]))] if any(named) else [(name, name) for name in before]
+    names = [(name, name) for name in before if name in after]
+    if gate.base.arm is not None or gate.new.arm is not None:
+        one, other = gate.base.arm or gate.new.arm, gate.new.arm or gate.base.arm
+        controls = [
+            (name, name)
+            for name, _ in names
+            if not gate.paired and name not in (one, other)
+            if _same_binary(gate.base.run, gate.new.run, before[name], after[name])
+        ]
+        here = one in before and other in after
+        names = [(str(one), str(other)), *controls] if here else []
     return [
         (before[one], after[other])
         for one, other in names
-        if one in before and other in after
         if before[one].twin_of is None and not before[one].floor
     ]
 

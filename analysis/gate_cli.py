@@ -15,7 +15,7 @@ CLOSED = 3  # exit status: something got worse
 NAME = "gate.md"
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
     """Bad options are one line and exit status 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -42,8 +42,8 @@ def _overrides(text: str) -> list[str]:
     return words
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
         prog="run.sh",
         usage="./run.sh --gate BASE NEW [options]",
         description="Did anything get worse from run BASE to run NEW by more than the noise?",
@@ -52,7 +52,7 @@ def _parser() -> _Parser:
         "nothing shown to be worse, 3 something is, 2 the two cannot be compared.",
         allow_abbrev=False,
     )
-    parser.add_argument("--gate", nargs=2, required=True, metavar=("BASE", "NEW"))
+    parser.add_argument("--gate", nargs="*", required=True, metavar="RUN", help="BASE and NEW")
     parser.add_argument(
         "--bound",
         type=_bound,
@@ -80,6 +80,8 @@ def main(argv: Sequence[str]) -> int:
     """Prints and writes the summary; returns the exit status."""
     try:
         options = _parser().parse_args(argv)
+        if len(options.gate) != 2:
+            raise RunError(f"{len(options.gate)} runs given, it takes two: BASE and NEW")
         base, new = (gate.side(text) for text in options.gate)
         found = gate.compare(base, new, options.bound, options.force)
         text = gate_report.markdown(found)

@@ -41,7 +41,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def save(figure: Figure, file: BinaryIO, form: str = "png") -> None:
-    """Writes a "png" that is 1200 pixels wide, or an "svg", the same for the same figure."""
+    """Writes a "png" that is 1200 pixels wide, or an "svg"."""
     metadata = {"Date": None} if form == "svg" else None
     with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": "hakmem lab"}):
         figure.savefig(file, dpi=DPI, format=form, metadata=metadata)
@@ -159,6 +159,22 @@ def interval_row(axis: Any, place: int, value: Estimate, style: Style, label: st
     )
 
 
+def interval_line(axis: Any, at: list[float], values: list[Estimate], style: Style) -> None:
+    """Values with their intervals as upright bars, joined by a line."""
+    middle = [value.value for value in values]
+    below = [0.0 if math.isnan(value.lo) else value.value - value.lo for value in values]
+    above = [0.0 if math.isnan(value.hi) else value.hi - value.value for value in values]
+    axis.errorbar(
+        at,
+        middle,
+        yerr=[below, above],
+        color=style.colour,
+        capsize=2,
+        linewidth=1.4,
+        **{**marker(style, 5), "linestyle": style.line},
+    )
+
+
 def name_rows(axis: Any, names: list[str]) -> None:
     """Names of the rows, from the top, to the left of a panel."""
     axis.set_yticks(range(len(names)), names)
@@ -268,8 +284,13 @@ def legend(axis: Any, handles: list[Any]) -> None:
 
 def handle(arm: ArmSummary, style: Style) -> Any:
     """An arm's entry in a legend."""
+    return named_handle(arm.arm.title, style)
+
+
+def named_handle(name: str, style: Style) -> Any:
+    """An entry in a legend."""
     look = {**marker(style, 5), "linestyle": style.line}
-    return matplotlib.lines.Line2D([], [], color=style.colour, label=arm.arm.title, **look)
+    return matplotlib.lines.Line2D([], [], color=style.colour, label=name, **look)
 
 
 def _quartiles(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

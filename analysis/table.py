@@ -416,10 +416,11 @@ def cell_lines(cell: CellSummary) -> list[str]:
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
-        if arm.states[steady.UNSETTLED]:
-            total = sum(arm.states.values())
+        odd = {steady.UNSETTLED: "never settle", steady.SLOWDOWN: "get slower"}
+        said = [f"{arm.states[state]} {says}" for state, says in odd.items() if arm.states[state]]
+        if said:
             lines.append(
-                f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
+                f"{arm.arm.arm}: of {sum(arm.states.values())} processes {', '.join(said)}"
             )
     for arm in in_order(cell):
         if arm.limit is not None:

@@ -46,6 +46,8 @@ examples:
   ./run.sh --programs                          whole programs under each allocator
   ./run.sh --phase 6.11.1                      judge the claims of a phase; all: of every phase
   ./run.sh --resume results/latest             go on with an interrupted run
+  ./run.sh --gate BASE NEW                     what got worse from one run's folder to the other
+  ./run.sh --trend                             a metric over the commits of published runs
   ./run.sh --record my.trace -- program args   record a program's allocation calls
   ./run.sh --scenario trace --trace my.trace   replay them under each allocator
 
@@ -53,6 +55,7 @@ A trial is one process. Each allocator runs --trials times per scenario, in bloc
 in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
 the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
 limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted;
+--gate and --trend have a --help of their own; the gate's status is 3 when something got worse;
 with --record the program's own, but 1 when it was 0 and no trace could be written.
 """
 

@@ -142,6 +142,18 @@ def test_all_works_under(settings: dict[str, Any], run: Run, built: Path) -> Non
     all_works(run, built, programs, settings)
 
 
+def test_rings_by_site_keep_what_was_split_together(run: Run, built: Path) -> None:
+    """evict has one call site: its ring must serve it as well as the one for all sites would."""
+
+    def stats(**settings: object) -> dict[str, Any]:
+        command = [built / "hkl-driver", "--scenario", "evict", "--iters", "1500"]
+        return json.loads(run(*command, **settings).stdout)["stats_total"]
+
+    by_site, together = stats(WHALE_PER_SITE=1), stats(WHALE_PER_SITE=0)
+    assert by_site["whale.miss"] <= together["whale.miss"] * 1.1 + 2
+    assert by_site["whale.evict"] <= together["whale.evict"] * 1.1 + 2
+
+
 # ---- Dumps at exit ----
 
 

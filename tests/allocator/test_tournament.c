@@ -5,7 +5,7 @@
 
 #include "policy/tournament.h"
 
-enum { SEEDS = 10, MOST_OPERATIONS = 25000 };
+enum { SEEDS = 10, MOST_OPERATIONS = 37000 };
 enum { SETTINGS, NOTHING, THRIFTY, FIXED, UNMAP, SITES, WHALES, HOARD };
 
 struct workload {

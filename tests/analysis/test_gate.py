@@ -1,8 +1,6 @@
 """The regression gate on runs whose truth is known, and its command line."""
 
-import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis import gate, gate_cli
-from tests.analysis.synthetic import Plan, write
+from tests.analysis.synthetic import Plan, edit_records, edit_run, write
 
 LEVELS = {"hakmem": 100.0, "system": 150.0, "mimalloc": 105.0}
 # 1 % between processes, as on a quiet machine.
@@ -21,23 +19,6 @@ def planted(plan: Plan, factor: float, *arms: str) -> Plan:
     """The same run made again, with some allocators taking `factor` times as long."""
     levels = {arm: ns * (factor if arm in arms else 1) for arm, ns in plan.levels.items()}
     return replace(plan, levels=levels, seed=plan.seed + 1000)
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Changes run.json."""
-    path = folder / "run.json"
-    meta = json.loads(path.read_text())
-    change(meta)
-    path.write_text(json.dumps(meta))
-
-
-def edit_trials(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Changes every record."""
-    path = folder / "trials.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    for record in records:
-        change(record)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
 def judge(base: Path, new: Path, bound: float = gate.DEFAULT_BOUND) -> dict[tuple[str, ...], str]:
@@ -96,7 +77,7 @@ def test_what_the_machine_does_to_all_is_no_regression(base: Path, tmp_path: Pat
 def test_the_same_binary_elsewhere_is_not_judged(base: Path, tmp_path: Path) -> None:
     new = write(tmp_path / "new", planted(QUIET, 1.5, "mimalloc"))
     assert judge(base, new)[("vm", "mimalloc", "time")] == gate.CONTROL
-    edit(new, lambda meta: meta["arms"][2].update(sha256="cd" * 32))
+    edit_run(new, lambda meta: meta["arms"][2].update(sha256="cd" * 32))
     assert judge(base, new)[("vm", "mimalloc", "time")] == gate.WORSE
 
 
@@ -111,12 +92,24 @@ def test_two_allocators_of_one_run_are_paired(
         times = record["timeline_ns"]
         record["timeline_ns"] = [int(ns * (1 + record["block"] / 5)) for ns in times]
 
-    edit_trials(run, drift)
+    edit_records(run, drift)
     assert gate_cli.main(["--gate", f"{run}:hakmem", f"{run}:slow"]) == gate_cli.CLOSED
     out = capsys.readouterr().out
     assert "Paired block by block" in out and "* vm, slow against hakmem, time: worse +" in out
     assert gate_cli.main(["--gate", f"{run}:hakmem", f"{run}:same"]) == 0
     assert "passed, none of 4 rows" in capsys.readouterr().out
+
+
+def test_allocators_of_two_runs_can_be_named(base: Path, tmp_path: Path) -> None:
+    """The machine's drift is told by those that are in both."""
+    new = write(tmp_path / "new", planted(QUIET, 1.08, *LEVELS))
+    found = judge(Path(f"{base}:hakmem"), Path(f"{new}:hakmem"))
+    assert found[("vm", "hakmem", "time")] == gate.UNCHANGED
+    assert found[("vm", "system", "time")] == gate.CONTROL
+    found = judge(Path(f"{base}:mimalloc"), Path(f"{new}:system"))
+    assert found[("vm", "system", "time")] == gate.WORSE
+    assert ("vm", "mimalloc", "time") not in found
+    assert found[("vm", "hakmem", "time")] == gate.CONTROL
 
 
 def test_more_memory_is_worse(base: Path, tmp_path: Path) -> None:
@@ -126,7 +119,7 @@ def test_more_memory_is_worse(base: Path, tmp_path: Path) -> None:
         if record["allocator"] == "hakmem":
             record["rss"]["peak_kib"] = 4600
 
-    edit_trials(new, grow)
+    edit_records(new, grow)
     found = judge(base, new)
     assert found[("vm", "hakmem", "peak memory")] == gate.WORSE
     assert found[("vm", "hakmem", "time")] == gate.UNCHANGED
@@ -172,7 +165,7 @@ def test_other_machines_are_refused_unless_told_to(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = write(tmp_path / "new", planted(QUIET, 1.0))
-    edit(new, lambda meta: meta["machine"].update(cpu="another CPU", load1=3.0))
+    edit_run(new, lambda meta: meta["machine"].update(cpu="another CPU", load1=3.0))
     said = refused(capsys, "--gate", base, new)
     assert "the machines differ (cpu: a CPU / another CPU); --force machine" in said
     assert not (new / "gate.md").exists()
@@ -195,7 +188,7 @@ def test_another_schema_is_refused(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = write(tmp_path / "new", planted(QUIET, 1.0))
-    edit(new, lambda meta: meta.update(schema="hkl-run-0"))
+    edit_run(new, lambda meta: meta.update(schema="hkl-run-0"))
     assert "schema is 'hkl-run-0'" in refused(capsys, "--gate", base, new, "--force", "machine")
 
 
@@ -212,7 +205,7 @@ def test_bad_options_are_one_line(
     assert "FOLDER:ALLOCATOR" in refused(capsys, "--gate", base, base)
     assert "'nobody' is not one of" in refused(capsys, "--gate", f"{base}:nobody", base)
     assert "no such folder" in refused(capsys, "--gate", base, tmp_path / "nowhere")
-    assert "expected 2 arguments" in refused(capsys, "--gate", base)
+    assert "1 runs given, it takes two" in refused(capsys, "--gate", base)
     assert "per cent" in refused(capsys, "--gate", base, base, "--bound", "-1")
     assert "machine or params" in refused(capsys, "--gate", base, base, "--force", "all")
     other = write(tmp_path / "other", replace(QUIET, scenarios=("mir",)))

@@ -339,7 +339,11 @@ void hkm_large_apply(const struct hkm_strategy *strategy) {
             hkm_whale_put_rest(range, now_ns);
         }
     }
+    const bool regroup = strategy->per_site != hkm_strategy.per_site;
     hkm_strategy = *strategy;
+    if (regroup) {
+        hkm_whale_regroup();
+    }
     gauges();
 }
 

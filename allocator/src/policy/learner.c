@@ -14,7 +14,7 @@
 /* Operations of an episode once the strategy is chosen. */
 #define EPISODE 96u
 /* While frozen, one episode in this many is measured. */
-#define ONE_IN 8u
+#define ONE_IN 16u
 /* Shifted: so many measured episodes on end cost this factor more (and a difference that matters),
  * or ask for sizes that differ by that one. */
 #define SHIFT_COST     3.0

@@ -22,14 +22,17 @@
 #define FINALISTS     4u
 #define FINAL_EPISODE 320u
 #define FINAL_SETTLE  192u
-#define FINAL_ROUNDS  6u
+#define FINAL_ROUNDS  12u
+/* Rounds that do not count: what the hopeless gave back in the matches is faulted in again. */
+#define FINAL_SETTLES 1u
 /* Who cost this factor more than the best does not get into it: more than what a strategy is billed
  * for another. */
 #define FINAL_PART 8.0
 #define FINAL_NS   10000.0
-/* From the second round on, who cost this factor more drops out. */
-#define DROP_PART 1.5
-#define DROP_NS   1000.0
+/* After each round that counts, from the second on, who cost this factor more drops out; less and
+ * less is needed for it, as one episode in many may cost most. */
+#define DROP_PART(counted) (1 + 12.0 / (counted))
+#define DROP_NS            1000.0
 /* An episode that costs this factor more than the best has lost. */
 #define LOST_PART 4.0
 
@@ -181,7 +184,7 @@ static void run_off_begin(struct hkm_tournament *t) {
 
 /* Those that are clearly worse by now are no finalists any more. */
 static void drop_out(struct hkm_tournament *t) {
-    const double most = least_final_cost(t) * DROP_PART + DROP_NS;
+    const double most = least_final_cost(t) * DROP_PART(t->round - FINAL_SETTLES) + DROP_NS;
     for (unsigned i = 0; i < HKM_STRATEGIES; i++) {
         t->players[i].finalist &= final_cost(&t->players[i]) <= most;
     }
@@ -209,15 +212,17 @@ static void run_off_end(struct hkm_tournament *t) {
 
 static bool final_played(struct hkm_tournament *t, double cost, unsigned operations) {
     struct hkm_player *player = &t->players[t->turn.strategy];
-    player->final_cost += cost;
-    player->final_operations += operations;
+    if (t->round >= FINAL_SETTLES) {
+        player->final_cost += cost;
+        player->final_operations += operations;
+    }
     unsigned next = next_finalist(t, t->turn.strategy);
     if (next == NONE) { /* a round is complete */
         t->round++;
-        if (t->round >= 2) {
+        if (t->round >= FINAL_SETTLES + 2) {
             drop_out(t);
         }
-        if (t->round == FINAL_ROUNDS || finalists(t) == 1) {
+        if (t->round == FINAL_ROUNDS || (t->round > FINAL_SETTLES && finalists(t) == 1)) {
             run_off_end(t);
             return true;
         }
