@@ -137,6 +137,16 @@ def test_a_difference_within_the_noise_floor_is_not_confirmed(tmp_path: Path) ->
     assert "floor" in judged.reason
 
 
+@pytest.mark.parametrize(("after", "expected"), [(70.0, CONFIRMED), (100.0, INCONCLUSIVE)])
+def test_a_claim_of_no_harm_needs_room_for_the_noise(
+    after: float, expected: str, tmp_path: Path
+) -> None:
+    """The noise floor is wider than the bound is from 1: only a clear gain is no harm."""
+    judged = one(tmp_path, {**FASTER, "bound": "<= 1.02"}, after, sigma=0.05)
+    assert judged.floor > 0.02
+    assert judged.verdict == expected
+
+
 def test_no_claim_of_a_difference_is_confirmed_of_two_equal_sides(tmp_path: Path) -> None:
     claims = [
         {**FASTER, "bound": "< 1"},
@@ -295,6 +305,7 @@ def test_report_has_every_claim_with_its_verdict(
     said = capsys.readouterr().out
     assert "verdicts: 1 confirmed, 1 not measurable here (of 2 claims)" in said
     markdown = (folder / "report.md").read_text()
+    assert "| whale.hit | 9 | 9 |" in markdown
     assert markdown.startswith("# Phase 1: A phase \\| with \\*signs\\*\n")
     page = (folder / "report.html").read_text()
     for text in (markdown, page):
