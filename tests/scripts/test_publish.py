@@ -28,7 +28,7 @@ after
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     root = tmp_path / "house"
-    for name in ("analysis", "scripts", "results/schema"):
+    for name in ("analysis", "compare", "scripts", "results/schema"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "REPORT_TEMPLATE.md", root)
     (root / "README.md").write_text(README)
@@ -63,7 +63,8 @@ def test_a_run_is_kept_and_quoted(house: Path, run_folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     kept = {path.name for path in (house / "results/reference/small").iterdir()}
     assert kept == {"run.json", "trials.jsonl", "summary.csv", "report.md", "report.html", "plots"}
-    assert [path.name for path in (house / "results/reference").iterdir()] == ["small"]
+    assert {path.name for path in (house / "results/reference").iterdir()} == {"small", "trend"}
+    assert "| 01234567 |" in (house / "results/reference/trend/trend.md").read_text()
     text = (house / "README.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "STALE" not in text
     assert "on a CPU (2 cores), Linux 6.1, Debian" in text
