@@ -7,11 +7,12 @@ $(error VARIANT=$(VARIANT): no such variant, there are: $(sort $(VARIANTS)))
 endif
 
 ALLOCATOR_OUT    := $(BUILD)$(if $(VARIANT),/variants/$(VARIANT))
-ALLOCATOR_SRC    := $(sort $(wildcard allocator/src/*/*.c))
+# PREFIXED=1: the hak_ names only, next to another allocator, such as a sanitizer's own.
+ALLOCATOR_SRC    := $(filter-out $(if $(PREFIXED),%/cxx_operators.c),$(sort $(wildcard allocator/src/*/*.c)))
 ALLOCATOR_OBJ    := $(ALLOCATOR_SRC:%.c=$(ALLOCATOR_OUT)/%.o)
 ALLOCATOR_LIBS   := $(ALLOCATOR_OUT)/libhakmem.so $(ALLOCATOR_OUT)/libhakmem.a
 ALLOCATOR_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O3 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
-                    -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(VARIANT_$(VARIANT))
+                    -fno-semantic-interposition -fno-plt -Iallocator/include -Iallocator/src $(CWARN) $(if $(PREFIXED),-DHKM_PREFIXED) $(VARIANT_$(VARIANT))
 
 $(ALLOCATOR_OUT)/allocator/%.o: allocator/%.c
 	@mkdir -p $(@D)

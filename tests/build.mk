@@ -4,7 +4,7 @@ ALLOCATOR_TESTS := $(patsubst %,$(BUILD)/%,$(basename $(sort $(wildcard tests/al
 # The same source in other ways of use: linked statically, and unaware of hakmem but for LD_PRELOAD.
 TEST_PROGRAMS   := $(ALLOCATOR_TESTS) $(BUILD)/tests/allocator/test_api-static $(BUILD)/tests/allocator/test_fork-static $(BUILD)/tests/allocator/test_api-preload
 # -fno-builtin: the compiler must neither drop calls of malloc nor assume what they do.
-TEST_FLAGS      := -O1 -g -fno-builtin -Iallocator/include
+TEST_FLAGS      := -O1 -g -fno-builtin -Iallocator/include $(if $(PREFIXED),-D_GNU_SOURCE= -include tests/allocator/prefixed.h)
 TEST_LIBS       := -lcmocka -pthread -ldl
 
 $(BUILD)/tests/%.o: tests/%.c
@@ -53,7 +53,7 @@ $(STRESS): $(addprefix $(BUILD)/tests/allocator/,stress.o model.o support.o) $(B
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: test-programs nightly ubsan protocol
+.PHONY: test-programs nightly asan ubsan tsan protocol
 test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
@@ -73,6 +73,29 @@ ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
 	    LDFLAGS='-fsanitize=undefined' $(BUILD)/ubsan/libhakmem.so test-programs
 	@tests/run --no-pytest --build $(BUILD)/ubsan
+
+# The address and thread sanitizers have the standard names for themselves: hakmem is built with the hak_ names only, and
+# the tests call those. They also have most addresses for their shadow: the arenas lie where neither is.
+SANITIZED := test_api test_classes test_contents test_double_free test_elo test_fork test_learner test_misuse test_modes \
+             test_remote test_sites test_stats test_superslabs test_threads
+ASAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -DHKM_ARENAS_FROM=0x200000000000 -DHKM_ARENA_CHOICES=4096u
+TSAN_FLAGS := -fsanitize=thread -DHKM_ARENAS_FROM=0x200000000 -DHKM_ARENA_CHOICES=64u -DHKM_MAX_SUPERSLABS=16384
+
+asan:  ## the allocator's tests with the address sanitizer, which knows free blocks, and the undefined behaviour one
+	@scripts/bootstrap test
+	@$(call sanitized,asan,$(ASAN_FLAGS),-fsanitize=address$(comma)undefined,$(SANITIZED))
+
+tsan:  ## the allocator's tests with the thread sanitizer
+	@scripts/bootstrap test
+	@$(call sanitized,tsan,$(TSAN_FLAGS),-fsanitize=thread,$(filter-out test_double_free,$(SANITIZED)))
+
+comma := ,
+# $(call sanitized,folder,flags,flags of the linker,tests)
+sanitized = $(MAKE) --no-print-directory -s PREFIXED=1 BUILD=$(BUILD)/$1 CFLAGS='$2' LDFLAGS='$3' \
+    $(4:%=$(BUILD)/$1/tests/allocator/%) $(BUILD)/$1/tests/allocator/stress && \
+    tests/run --no-pytest --only $(subst $() $(),$(comma),$4) --build $(BUILD)/$1 && \
+    $(BUILD)/$1/tests/allocator/stress --operations 2000000 && \
+    $(BUILD)/$1/tests/allocator/stress --operations 500000 --threads 16
 
 protocol:  ## the slab protocol's model, through every interleaving of two and of three threads
 	@scripts/bootstrap test

@@ -2,30 +2,12 @@
  * A model of what an allocator promises, by which any sequence of calls can be judged: a slot knows
  * what its block must hold, and each call on it is checked at once. What is wrong is said on
  * standard error, with the words of model_context, and the process aborts.
- *
- * Built with MODEL_PREFIXED, the hak_ names are called: for builds in which a sanitizer has the
- * standard names.
  */
 #ifndef TESTS_ALLOCATOR_MODEL_H
 #define TESTS_ALLOCATOR_MODEL_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-#ifdef MODEL_PREFIXED
-#include "hakmem.h"
-#define malloc             hak_malloc
-#define free               hak_free
-#define calloc             hak_calloc
-#define realloc            hak_realloc
-#define reallocarray       hak_reallocarray
-#define aligned_alloc      hak_aligned_alloc
-#define memalign           hak_aligned_alloc
-#define posix_memalign     hak_posix_memalign
-#define malloc_usable_size hak_malloc_usable_size
-#define valloc(size)       hak_aligned_alloc(4096, size)
-#define pvalloc(size)      hak_aligned_alloc(4096, ((size) + 4095) & ~(size_t)4095)
-#endif
 
 enum model_call {
     MODEL_FREE,

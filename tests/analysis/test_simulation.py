@@ -111,6 +111,8 @@ def test_intervals_without_pairs_cover_the_truth(world: tuple[str, str], blocks:
     run = simulate(world, blocks)
     lo, hi = statistics.shift_interval(run.b, run.a)
     assert 0.93 <= share((lo <= 0) & (0 <= hi)) <= 0.97
+    floor, _ = floors(run)
+    assert share((lo > floor) | (hi < -floor)) <= 0.05  # what the gate would claim, without a bound
 
 
 @worlds

@@ -13,6 +13,7 @@
 
 #include "debug/counters.h"
 #include "debug/misuse.h"
+#include "debug/sanitizer.h"
 #include "debug/timing.h"
 #include "front/cache.h"
 #include "hakmem.h"
@@ -48,6 +49,7 @@ static HKM_NOINLINE void *class_alloc_slow(unsigned cls, bool *zero) {
         hkm_heap_fallback_unlock();
     }
     if (block != NULL) {
+        HKM_ALLOCATED(block, hkm_classes[cls].size);
         hkm_state_set(block, cls, hkm_arena_of_class(cls));
     }
     return block;
@@ -70,6 +72,7 @@ static inline void *pop(struct hkm_heap *heap, size_t cls, unsigned arena) {
     void **const top = heap->top[cls];
     void *const block = *top;
     if (hkm_likely(block != NULL)) {
+        HKM_ALLOCATED(block, hkm_classes[cls].size);
         hkm_state_set(block, (unsigned)cls, arena);
         heap->top[cls] = top - 1;
     }
@@ -138,6 +141,7 @@ static void put(void *block, unsigned cls) {
         return;
     }
     struct hkm_heap *heap = hkm_heap_get();
+    HKM_FREED(block, hkm_classes[cls].size);
     if (heap == NULL) {
         hkm_cache_free_direct(block, cls);
         errno = saved;
@@ -189,6 +193,7 @@ static inline void free_class(void *block, uint8_t *state) {
         return;
     }
     *state = 0;
+    HKM_FREED(block, hkm_classes[cls].size);
     *top = block;
     heap->top[cls] = top;
 }
@@ -390,8 +395,9 @@ HKM_PUBLIC unsigned hak_ss_prewarm_class(unsigned cls, unsigned n) {
     return hak_class_size(cls) != 0 ? hkm_pool_prewarm(hkm_arena_of_class(cls), n) : 0;
 }
 
-/* ---- the standard names of the same functions ---- */
+/* ---- the standard names of the same functions, unless a sanitizer has them ---- */
 
+#ifndef HKM_PREFIXED
 #define SECOND_NAME(of) HKM_PUBLIC __attribute__((alias(#of)))
 SECOND_NAME(hak_malloc) void *malloc(size_t size);
 SECOND_NAME(hak_free) void free(void *block);
@@ -417,3 +423,4 @@ HKM_PUBLIC void *pvalloc(size_t size) {
     const size_t pages = size == 0 ? HKM_PAGE : (size + HKM_PAGE - 1) & ~(size_t)(HKM_PAGE - 1);
     return hak_aligned_alloc(HKM_PAGE, pages);
 }
+#endif

@@ -11,6 +11,7 @@
 
 #include "debug/counters.h"
 #include "debug/misuse.h"
+#include "debug/sanitizer.h"
 #include "debug/timing.h"
 #include "large/big_cache.h"
 #include "large/demand.h"
@@ -192,6 +193,7 @@ static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero)
     changed(range, HKM_SITE_ALLOC, range->size);
     gauges();
     char *const base = range->base;
+    HKM_ALLOCATED(base, range->size);
     hkm_large_unlock();
     return base;
 }
@@ -219,6 +221,7 @@ static void release(void *block, const char *function) {
     hkm_count(HKM_LARGE_FREE, 1);
     changed(range, HKM_SITE_FREE, -range->size);
     range->live = false;
+    HKM_FREED(range->base, range->size);
     if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
         !hkm_big_put(range, now_ns)) {
         hkm_whale_put(range, hkm_demand_slack(&demand), now_ns);
@@ -273,10 +276,13 @@ static void *resize(void *block, size_t size) {
         if (size <= before) {
             if (before > size && worth_splitting(before, size)) {
                 /* the whale cache is over its limit until the next block is freed, at most */
-                put_rest(hkm_range_split(range, size), true, false);
+                struct hkm_range *rest = hkm_range_split(range, size);
+                HKM_FREED(range->base + range->size, before - range->size);
+                put_rest(rest, true, false);
             }
             result = block;
         } else if (grow_in_place(range, size)) {
+            HKM_ALLOCATED(range->base, range->size);
             result = block;
         } else {
             result = hkm_sys_mremap(range->base, before, size);

@@ -8,8 +8,16 @@
 #include "policy/settings.h"
 #include "superslab/superslab.h"
 
-/* Limits of an arena: a terabyte of blocks. */
-#define MAX_SUPERSLABS ((size_t)1 << 19)
+/* Limits of an arena: a terabyte of blocks. Sanitizers need other addresses (tests/build.mk). */
+#ifndef HKM_MAX_SUPERSLABS
+#define HKM_MAX_SUPERSLABS 524288
+#endif
+#define MAX_SUPERSLABS ((size_t)HKM_MAX_SUPERSLABS)
+/* Where arenas may begin: from here on, at one of so many places, 128 MiB apart. */
+#ifndef HKM_ARENAS_FROM
+#define HKM_ARENAS_FROM   ((uintptr_t)1 << 40)
+#define HKM_ARENA_CHOICES 4096u
+#endif
 /* The state map begins this many bytes after a page's border. Otherwise the state of a block at a
  * page's border would lie at a page's border, too, and share cache sets, and the low address bits
  * by which processors match loads with earlier stores, with the block's own first bytes. */
@@ -86,12 +94,13 @@ static void place(unsigned arena, uintptr_t start) {
 bool hkm_arenas_init(void) {
     /* Linux maps from the top of the address space (and programs near 0x55..); the low terabytes
      * are free on every kernel. Tried again elsewhere should somebody sit there. */
-    const uintptr_t terabyte = (uintptr_t)1 << 40;
+    const uintptr_t room = 2 * MAX_SUPERSLABS * HKM_SUPERSLAB_SIZE; /* of an arena and its data */
     for (unsigned try = 0; try < 16; try++) {
-        const uintptr_t spread = (hkm_sys_random() >> 7) % 4096 + try * 4096;
-        const uintptr_t start = terabyte + spread * (64 * HKM_SUPERSLAB_SIZE);
+        const uintptr_t spread =
+            (hkm_sys_random() >> 7) % HKM_ARENA_CHOICES + try * HKM_ARENA_CHOICES;
+        const uintptr_t start = HKM_ARENAS_FROM + spread * (64 * HKM_SUPERSLAB_SIZE);
         place(HKM_ARENA_SMALL, start);
-        place(HKM_ARENA_MIDDLE, start + 2 * terabyte);
+        place(HKM_ARENA_MIDDLE, start + room);
         if (!map_group(HKM_ARENA_SMALL)) {
             continue;
         }

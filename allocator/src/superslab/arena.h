@@ -59,7 +59,8 @@ static inline bool hkm_state_of(const void *address, unsigned arena, uint8_t **s
     const unsigned shift = hkm_granule_shift(arena);
     const uintptr_t offset = (uintptr_t)address - hkm_arenas[arena].base;
     const uintptr_t granule = (offset >> shift) | (offset << (64 - shift));
-    *state = hkm_arenas[arena].state + granule;
+    /* as a number: for an address that is not ours it points nowhere */
+    *state = (uint8_t *)((uintptr_t)hkm_arenas[arena].state + granule);
     return granule < atomic_load_explicit(&hkm_arenas[arena].limit, memory_order_relaxed) &&
            hkm_registry_has(address);
 }

@@ -275,9 +275,11 @@ static void retire_unlinked(struct hkm_slab *slab) {
 }
 
 /* EMPTY, if all blocks are back and nothing else changed. The caller owns the slab or holds its
- * list's lock, so nobody takes blocks meanwhile. */
-static bool empty(struct hkm_slab *slab, uint64_t control) {
-    return atomic_load(&slab->control) == control && hkm_slab_all_free(slab, slab->capacity) &&
+ * list's lock, so nobody takes blocks meanwhile. The slab may long be another class's: of its
+ * fields only the atomic ones are read. */
+static bool empty(struct hkm_slab *slab, unsigned cls, uint64_t control) {
+    return atomic_load(&slab->control) == control &&
+           hkm_slab_all_free(slab, hkm_classes[cls].capacity) &&
            hkm_slab_change(slab, &control, HKM_SLAB_EMPTY);
 }
 
@@ -286,13 +288,13 @@ bool hkm_pool_retire(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     if (hkm_control_state(control) == HKM_SLAB_LISTED) {
         struct class_list *list = &lists[cls];
         pthread_mutex_lock(&list->lock);
-        retired = empty(slab, control);
+        retired = empty(slab, cls, control);
         if (retired) {
             unlink_slab(list, slab);
         }
         pthread_mutex_unlock(&list->lock);
     } else {
-        retired = empty(slab, control);
+        retired = empty(slab, cls, control);
     }
     if (retired) {
         retire_unlinked(slab);
