@@ -220,9 +220,23 @@ def _check_meta(path: Path, meta: dict[str, Any], arms: tuple[Arm, ...]) -> None
         for name in (*cell.get("arms", ()), cell.get("baseline", meta["baseline"])):
             if name not in names:
                 raise RunError(f"{path}: a cell's arm {name!r} is not one of the arms")
+    if "phase" in meta:
+        _check_phase(path, meta)
     for entry in meta["plan"]:
         if entry["arm"] not in names or not 0 <= entry["cell"] < len(meta["cells"]):
             raise RunError(f"{path}: trial {entry['trial']} of the plan has no such arm or cell")
+
+
+def _check_phase(path: Path, meta: dict[str, Any]) -> None:
+    """Each comparison is a cell with both sides, each claim is on a comparison."""
+    everywhere = [arm["arm"] for arm in meta["arms"]]
+    sides = {cell.get("comparison"): cell.get("arms", everywhere) for cell in meta["cells"]}
+    named = [entry["id"] for entry in meta["phase"]["comparison"]]
+    named += [claim["comparison"] for claim in meta["phase"]["claim"]]
+    for name in named:
+        for side in ("before", "after"):
+            if not any(arm.endswith(side) for arm in sides.get(name, ())):
+                raise RunError(f"{path}: phase: comparison {name!r} has no arm {side!r}")
 
 
 def _read_trials(path: Path) -> list[tuple[str, dict[str, Any]]]:

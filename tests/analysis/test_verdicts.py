@@ -337,3 +337,7 @@ def test_a_damaged_phase_is_refused(tmp_path: Path) -> None:
     (folder / "run.json").write_text(json.dumps(run))
     with pytest.raises(RunError, match="phase: claim.0.kind"):
         load(folder)
+    run["phase"]["claim"][0] |= {"kind": "ratio", "comparison": "d"}
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(RunError, match="comparison 'd' has no arm 'before'"):
+        load(folder)

@@ -78,6 +78,13 @@ def test_a_run_of_phases_is_kept_whole_and_quoted(
 ) -> None:
     group = tmp_path / "group"
     shutil.copytree(run_folder, group / "7")
+    sides = {"hakmem": "before", "mimalloc": "after"}
+    for name in ("run.json", "trials.jsonl"):
+        text = (group / "7" / name).read_text()
+        for arm, side in sides.items():
+            for key in ("arm", "twin_of", "baseline"):
+                text = text.replace(f'"{key}": "{arm}"', f'"{key}": "{side}"')
+        (group / "7" / name).write_text(text)
     run = json.loads((group / "7" / "run.json").read_text())
     run["cells"][0]["comparison"] = "c"
     run["phase"] = {
