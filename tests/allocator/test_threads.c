@@ -89,6 +89,8 @@ static void blocks_handed_between_threads_stay_whole(void **state) {
     errors = 0;
     for (size_t i = 0; i < THREADS; i++) {
         pthread_mutex_init(&queues[i].lock, NULL);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, exchange, &queues[i]), 0);
     }
     for (size_t i = 0; i < THREADS; i++) {
