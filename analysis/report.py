@@ -165,7 +165,11 @@ def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
     stats = [(arm.arm.title, table.stats_grid(arm)) for arm in cell.arms]
     return {
         "title": table.cell_title(cell.cell),
-        "scenario": cell.cell.scenario,
+        "scenario": (
+            f"{cell.cell.comparison} ({cell.cell.scenario})"
+            if cell.cell.comparison
+            else cell.cell.scenario
+        ),
         "says": _sentences(cell, baseline),
         "lines": table.cell_lines(cell),
         "main": table.main_grid(cell, baseline),

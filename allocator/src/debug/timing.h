@@ -1,7 +1,8 @@
 /*
  * Cycle counts of the allocator's slower steps, by category. Built in with HAKMEM_DEBUG_TIMING=1
  * (make VARIANT=timing), switched on with HAKMEM_TIMING=1, printed when the program ends, and among
- * hak_stats_* as timing.CATEGORY.calls and .cycles. In other builds the macros leave nothing behind.
+ * hak_stats_* as timing.CATEGORY.calls and .cycles. In other builds the macros leave nothing
+ * behind.
  *
  *     HKM_TIMED_BEGIN;
  *     ... the step ...
