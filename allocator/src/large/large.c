@@ -132,7 +132,9 @@ static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
         put_rest(range, with_pages, zero);
         range = aligned;
     }
-    if (range != NULL && range->size > size && worth_splitting(range->size, size)) {
+    /* the ring finds by exact size: a range that keeps a rest would not be found again */
+    if (range != NULL && range->size > size &&
+        (hkm_settings.whale_ring || worth_splitting(range->size, size))) {
         put_rest(hkm_range_split(range, size), with_pages, zero);
     }
     if (range != NULL) {
