@@ -6,6 +6,7 @@
 #include "parts.h"
 #include "support.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
