@@ -18,6 +18,7 @@ CWARN   := $(WARN) -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 include allocator/build.mk
 include harness/build.mk
 include tests/build.mk
+include tests/fuzz/build.mk
 include scripts/install.mk
 
 all: $(ALLOCATOR_LIBS) $(HARNESS_BIN) $(RECORD_BIN)  ## the allocator, the benchmark driver, the recorder (default)

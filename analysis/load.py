@@ -261,7 +261,10 @@ def _read_trials(path: Path) -> list[tuple[str, dict[str, Any]]]:
         timeline = record.get("timeline_ns") if isinstance(record, dict) else None
         if isinstance(timeline, list):
             # jsonschema takes microseconds for each item, numpy none to speak of.
-            values = np.asarray(timeline)
+            try:
+                values = np.asarray(timeline)
+            except (ValueError, OverflowError):  # lists of several lengths in it
+                values = np.asarray(None)
             if timeline and (values.ndim != 1 or values.dtype.kind not in "iu" or values.min() < 0):
                 raise RunError(f"{where}: timeline_ns: not a list of nanoseconds")
             _check(where, {**record, "timeline_ns": []}, "trial.schema.json", TRIAL_SCHEMA)

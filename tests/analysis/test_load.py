@@ -145,3 +145,9 @@ def test_nothing_but_crashes_says_the_first_error(tmp_path: Path) -> None:
         if json.loads(line)["purpose"] == "time":
             change(tmp_path, number, status="crash", error="killed by SIGSEGV", windows=None)
     assert "first error: killed by SIGSEGV" in refused(tmp_path)
+
+
+def test_a_timeline_with_lists_in_it_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, SMALL)
+    change(folder, 1, timeline_ns=[1, [2, 3], 4])
+    assert "line 2: timeline_ns: not a list of nanoseconds" in refused(folder)
