@@ -72,7 +72,8 @@ class Options:
     micro: tuple[str, ...] | None
     gbench_flags: tuple[str, ...]
     scenarios: tuple[str, ...]
-    iters: int
+    iters: int | None
+    quick: bool
     warmup: int | None
     size: sweep.Values | None
     seed: int | None
@@ -236,7 +237,7 @@ def _parser() -> _Parser:
         "--iters",
         type=_whole(1, driver.MAX_ITERS),
         metavar="N",
-        help=f"iterations after warm-up in one process ({driver.DEFAULT_ITERS})",
+        help="iterations after warm-up in one process (100, or the scenario's own)",
     )
     add(
         "--warmup",
@@ -260,7 +261,11 @@ def _parser() -> _Parser:
         action="store_true",
         help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
     )
-    add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
+    add(
+        "--quick",
+        action="store_true",
+        help=f"--trials {QUICK_TRIALS} and, unless --iters is given, a fifth of the iterations",
+    )
     add(
         "--timeout",
         type=_seconds,
@@ -409,7 +414,8 @@ def parse(argv: Sequence[str]) -> Options:
         micro=given.micro,
         gbench_flags=flags,
         scenarios=given.scenario or (),
-        iters=given.iters or driver.DEFAULT_ITERS,
+        iters=given.iters,
+        quick=given.quick,
         warmup=given.warmup,
         size=given.size,
         seed=given.seed,

@@ -136,7 +136,12 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     cells: list[Json] = [
         {
             "scenario": scenario.name,
-            "params": driver.parameters(scenario, options.iters, asked, trace),
+            "params": driver.parameters(
+                scenario,
+                options.iters or driver.default_iters(scenario, options.quick),
+                asked,
+                trace,
+            ),
         }
         for scenario in scenarios
         for asked in options.scenario_parameters()
