@@ -52,13 +52,18 @@ WRONG_FREES := $(BUILD)/tests/allocator/wrong_frees
 $(WRONG_FREES): $(BUILD)/tests/allocator/wrong_frees.o
 	$(CC) $(LDFLAGS) $^ -pthread -o $@
 
+# Forks and threads by the thousand; test_storm.py runs it.
+STORM := $(BUILD)/tests/allocator/storm
+$(STORM): $(addprefix $(BUILD)/tests/allocator/,storm.o support.o) $(BUILD)/libhakmem.so
+	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(filter %.so,$^) -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
+
 # Objects are kept, though no rule names them.
 .PRECIOUS: $(BUILD)/tests/%.o
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs nightly asan ubsan tsan protocol
-test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS) $(WRONG_FREES)
+test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS) $(WRONG_FREES) $(STORM)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'
