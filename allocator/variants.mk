@@ -4,3 +4,4 @@ VARIANT_timing          := -DHAKMEM_DEBUG_TIMING=1  # cycle counts, with HAKMEM_
 VARIANT_registry-linear := -DHKM_REGISTRY=1         # a pointer's SuperSlab found by scanning a table (superslab/registry.h)
 VARIANT_registry-class  := -DHKM_REGISTRY=2         # ... a table for each kind of slab
 VARIANT_registry-hash   := -DHKM_REGISTRY=3         # ... in a hash table
+VARIANT_hardened        := -DHKM_HARDENED            # quarantine, random placement, writes after free are found (debug/hardened.h)

@@ -171,6 +171,9 @@ static HKM_NOINLINE void free_other(void *block) {
 }
 
 HKM_PUBLIC void hak_free(void *block) {
+#ifdef HKM_HARDENED
+    block = hkm_hardened_exchange(block);
+#endif
     uint8_t *state;
     if (hkm_likely(hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
         free_class(block, state);
