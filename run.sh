@@ -14,13 +14,18 @@ python=/usr/bin/python3
 
 compare=("$python" -P -m compare) # -P: the caller's folder holds none of our modules
 record=
+reads=
 for option in "$@"; do
     case "$option" in
-        --help | -h) exec "${compare[@]}" --help ;;
+        --help | -h) [ -n "$reads" ] || exec "${compare[@]}" --help ;;
+        --gate | --trend) reads=yes ;;
         --record | --record=*) record=yes ;;
         --) break ;; # what follows is a program's
     esac
 done
+if [ -n "$reads" ]; then # nothing is measured, nothing need be built
+    exec "$python" -P -m analysis "$@"
+fi
 "${compare[@]}" --check-args "$@" # a misspelt option need not wait for the build
 make -s -C "$root" -j"$(nproc)" all >&2 </dev/null
 if [ -n "$record" ]; then # the program has our terminal to itself
@@ -41,7 +46,7 @@ wait "$pid" || status=$? # bash remembers it
 trap - INT TERM
 
 run=$(tail -n 1 "$said")
-if [ "$status" -le 1 ] && [ -f "$run/run.json" ]; then
+if [ "$status" -le 1 ] && { [ -f "$run/run.json" ] || [ -f "$run/runs.json" ]; }; then
     (cd "$root" && "$python" -P -m analysis "$run") || status=$?
 fi
 cat "$said"

@@ -1,7 +1,18 @@
-"""Makes `python -m analysis RUN_FOLDER` work; everything else is in cli.py."""
+"""Makes `python -m analysis RUN_FOLDER` work, and with --gate or --trend those commands; everything
+else is in cli.py, gate_cli.py and trend_cli.py."""
 
 import sys
 
-from analysis.cli import main
+from analysis import cli, gate_cli, trend_cli
 
-sys.exit(main())
+_COMMANDS = {"--gate": gate_cli.main, "--trend": trend_cli.main}
+
+
+def main(argv: list[str]) -> int:
+    """The exit status of the command that `argv` asks for."""
+    command = next((run for option, run in _COMMANDS.items() if option in argv), cli.main)
+    return command(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,5 @@
-"""The command line: `python -m analysis RUN_FOLDER [--quiet]`. Reads a run, writes its report,
-prints its table."""
+"""The command line: `python -m analysis RUN_FOLDER [--quiet]`. Reads a run, or the runs of several
+phases, writes the reports, prints tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
-from analysis import report, table
+from analysis import index, phase_tables, report, table
 from analysis.load import RunError, load
 from analysis.summary import Summary, summarise
 
@@ -28,9 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run_folder", type=Path, help="a folder with run.json and trials.jsonl")
     parser.add_argument("--quiet", action="store_true", help="write the files, print nothing")
     options = parser.parse_args(argv)
+    folder = options.run_folder
     try:
-        summary = summarise(load(options.run_folder))
-        report.write(summary, options.run_folder)
+        several = index.parts(folder)
+        summaries = {part.name: summarise(load(part)) for part in several}
+        for part, summary in zip(several, summaries.values()):
+            report.write(summary, part)
+        if several != [folder]:
+            index.write(summaries, folder)
     except RunError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
@@ -38,11 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"analysis: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     if not options.quiet:
-        _print(summary, options.run_folder / "report.html")
+        page = "report.html" if several == [folder] else "index.html"
+        _print(list(summaries.values()), str(folder / page))
     return 0
 
 
-def _print(summary: Summary, report_path: Path) -> None:
+def _print(summaries: list[Summary], page: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A title may hold a character that this terminal cannot show.
         sys.stdout.reconfigure(errors="replace")
@@ -51,7 +58,12 @@ def _print(summary: Summary, report_path: Path) -> None:
         max(console.width, table.LEAST_WIDTH) if console.is_terminal else table.PLAIN_WIDTH
     )
     try:
-        table.print_summary(summary, console, str(report_path))
+        if len(summaries) == 1:
+            table.print_summary(summaries[0], console)
+        for summary in summaries:
+            if summary.verdicts is not None:
+                phase_tables.print_verdicts(summary.run, summary.verdicts, console)
+        console.print(Text(f"report: {page}"))
     except BrokenPipeError:
         # The reader has seen enough ('| head'); what Python still holds must go somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

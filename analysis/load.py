@@ -78,6 +78,8 @@ class Cell:
     params: dict[str, Any]
     arms: tuple[str, ...]  # that run here
     program: dict[str, Any] | None = None  # as in run.json
+    baseline: str = ""  # arm that the others are compared with here
+    comparison: str | None = None  # of the run's phase, its id
 
     @property
     def unit(self) -> tuple[str, str]:
@@ -115,10 +117,10 @@ class Run:
         """The arm that the others are compared with."""
         return next(a for a in self.arms if a.arm == self.meta["baseline"])
 
-    @property
-    def twin(self) -> Arm | None:
-        """The second copy of the baseline (A'), or None if the run has none."""
-        return next((a for a in self.arms if a.twin_of == self.baseline.arm), None)
+    def twin(self, cell: Cell) -> Arm | None:
+        """The second copy (A') of the cell's baseline, or None if it has none."""
+        here = (a for a in self.arms if a.arm in cell.arms)
+        return next((a for a in here if a.twin_of == cell.baseline), None)
 
     def select(self, cell: int, arm: str, purpose: str) -> pd.DataFrame:
         """All trials, failed ones too, of one cell, arm and purpose, in order of their blocks."""
@@ -160,7 +162,18 @@ def load(folder: Path) -> Run:
         timed = (r["params"] for r in rows if r["cell"] == index and r["purpose"] == "time")
         params = next(timed, None) or cell["params"]
         runs_here = tuple(cell.get("arms", [arm.arm for arm in arms]))
-        cells.append(Cell(index, cell["scenario"], params, runs_here, cell.get("program")))
+        baseline = cell.get("baseline", meta["baseline"])
+        cells.append(
+            Cell(
+                index,
+                cell["scenario"],
+                params,
+                runs_here,
+                cell.get("program"),
+                baseline,
+                cell.get("comparison"),
+            )
+        )
     return Run(folder, meta, arms, tuple(cells), trials)
 
 
@@ -175,6 +188,10 @@ def _check(where: str, document: Any, schema: str, version: str) -> None:
     found = document.get("schema") if isinstance(document, dict) else None
     if found != version:
         raise RunError(f"{where}: schema is {found!r}, this program reads {version!r}")
+    _check_shape(where, document, schema)
+
+
+def _check_shape(where: str, document: Any, schema: str) -> None:
     error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(document))
     if error is not None:
         place = ".".join(str(part) for part in error.absolute_path) or "document"
@@ -190,6 +207,8 @@ def _read_meta(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RunError(f"{path}: not JSON: {error}") from None
     _check(str(path), meta, "run.schema.json", RUN_SCHEMA)
+    if "phase" in meta:
+        _check_shape(f"{path}: phase", meta["phase"], "phase.schema.json")
     return dict(meta)
 
 
@@ -197,9 +216,27 @@ def _check_meta(path: Path, meta: dict[str, Any], arms: tuple[Arm, ...]) -> None
     names = [arm.arm for arm in arms]
     if meta["baseline"] not in names:
         raise RunError(f"{path}: the baseline {meta['baseline']!r} is not one of the arms")
+    for cell in meta["cells"]:
+        for name in (*cell.get("arms", ()), cell.get("baseline", meta["baseline"])):
+            if name not in names:
+                raise RunError(f"{path}: a cell's arm {name!r} is not one of the arms")
+    if "phase" in meta:
+        _check_phase(path, meta)
     for entry in meta["plan"]:
         if entry["arm"] not in names or not 0 <= entry["cell"] < len(meta["cells"]):
             raise RunError(f"{path}: trial {entry['trial']} of the plan has no such arm or cell")
+
+
+def _check_phase(path: Path, meta: dict[str, Any]) -> None:
+    """Each comparison is a cell with both sides, each claim is on a comparison."""
+    everywhere = [arm["arm"] for arm in meta["arms"]]
+    sides = {cell.get("comparison"): cell.get("arms", everywhere) for cell in meta["cells"]}
+    named = [entry["id"] for entry in meta["phase"]["comparison"]]
+    named += [claim["comparison"] for claim in meta["phase"]["claim"]]
+    for name in named:
+        for side in ("before", "after"):
+            if not any(arm.endswith(side) for arm in sides.get(name, ())):
+                raise RunError(f"{path}: phase: comparison {name!r} has no arm {side!r}")
 
 
 def _read_trials(path: Path) -> list[tuple[str, dict[str, Any]]]:

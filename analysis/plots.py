@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from typing import Any, BinaryIO
 
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import table
+from analysis.statistics import Estimate
 from analysis.style import Style
 from analysis.summary import ArmSummary, CellSummary, Summary
 
@@ -22,7 +25,7 @@ LOG_SPREAD = 10
 # iteration.
 CURVE_POINTS = 400
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -37,10 +40,24 @@ SETTINGS = {
 }
 
 
-def save(figure: Figure, file: BinaryIO) -> None:
-    """Writes a PNG that is 1200 pixels wide."""
-    with matplotlib.rc_context(SETTINGS):
-        figure.savefig(file, dpi=DPI, format="png")
+def save(figure: Figure, file: BinaryIO, form: str = "png") -> None:
+    """Writes a "png" that is 1200 pixels wide, or an "svg"."""
+    metadata = {"Date": None} if form == "svg" else None
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": "hakmem lab"}):
+        figure.savefig(file, dpi=DPI, format=form, metadata=metadata)
+
+
+def picture(figure: Figure, form: str) -> bytes:
+    """The same in memory."""
+    buffer = io.BytesIO()
+    save(figure, buffer, form)
+    return buffer.getvalue()
+
+
+def inline_svg(figure: Figure) -> str:
+    """A picture for the `src` of an HTML image."""
+    encoded = base64.b64encode(picture(figure, "svg")).decode()
+    return f"data:image/svg+xml;base64,{encoded}"
 
 
 def panels(heights: list[float]) -> tuple[Figure, list[Any]]:
@@ -75,8 +92,9 @@ def titles(above: str, below: str, axis: Any) -> None:
 
 
 def log_ticks(axis: Any, lo: float, hi: float) -> None:
-    """Labels at 1, 2, 5, 10 ... of a logarithmic axis, or only at powers of ten when it is long."""
-    steps = (1, 2, 5) if hi < 300 * lo else (1,)
+    """Labels at 1, 2, 5, 10 ... of a logarithmic axis, at 1, 3, 10 ... of a long one, and only at
+    powers of ten of a very long one."""
+    steps = (1, 2, 5) if hi < 30 * lo else (1, 3) if hi < 1000 * lo else (1,)
     axis.set_major_locator(matplotlib.ticker.LogLocator(subs=steps))
     axis.set_major_formatter(matplotlib.ticker.FuncFormatter(plain))
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
@@ -92,7 +110,7 @@ def draw_times(summary: Summary, styles: dict[str, Style]) -> Figure | None:
         return None
     figure, axes = panels([1.3 + 0.28 * sum(a.steady is not None for a in c.arms) for c in cells])
     for cell, axis in zip(cells, axes):
-        _times_panel(cell, axis, styles, summary.run.baseline.arm)
+        _times_panel(cell, axis, styles, cell.cell.baseline)
     return figure
 
 
@@ -106,16 +124,7 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
         style = styles[arm.arm.arm]
         lo, hi = (time.value, time.value) if math.isnan(time.lo) else (time.lo, time.hi)
         extent += [lo, hi]
-        axis.plot([lo, hi], [place, place], color=style.colour, linewidth=2, zorder=2)
-        axis.plot(time.value, place, color=style.colour, zorder=3, **marker(style, 6.5))
-        label = f"{table.estimate(time)}"
-        axis.annotate(
-            label,
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8.5,
-        )
+        interval_row(axis, place, time, style, table.estimate(time))
         if arm.arm.arm == baseline and math.isfinite(cell.floor):
             band = (time.value * math.exp(-cell.floor), time.value * math.exp(cell.floor))
             axis.axvspan(*band, color="#bbbbbb", alpha=0.45, linewidth=0, zorder=1)
@@ -129,12 +138,48 @@ def _times_panel(cell: CellSummary, axis: Any, styles: dict[str, Style], baselin
         axis.set_xlim(min(extent) - margin, max(extent) + margin)
         axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6))
         axis.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,g}"))
-    axis.set_yticks(range(len(arms)), [arm.arm.title for arm in arms])
-    axis.set_ylim(len(arms) - 0.4, -0.6)
-    axis.grid(axis="y", visible=False)
+    name_rows(axis, [arm.arm.title for arm in arms])
     scale = ", log scale" if axis.get_xscale() == "log" else ""
     axis.set_xlabel(f"{_unit(cell)}, median and 95 % interval{scale}{floor}")
     title(cell, axis)
+
+
+def interval_row(axis: Any, place: int, value: Estimate, style: Style, label: str) -> None:
+    """A value with its interval in row `place` of a panel, and a text to the right of it."""
+    if not math.isnan(value.lo):
+        ends = [value.lo, value.hi]
+        axis.plot(ends, [place, place], color=style.colour, linewidth=2, zorder=2)
+    axis.plot(value.value, place, color=style.colour, zorder=3, **marker(style, 6.5))
+    axis.annotate(
+        label,
+        (1.01, place),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontsize=8.5,
+    )
+
+
+def interval_line(axis: Any, at: list[float], values: list[Estimate], style: Style) -> None:
+    """Values with their intervals as upright bars, joined by a line."""
+    middle = [value.value for value in values]
+    below = [0.0 if math.isnan(value.lo) else value.value - value.lo for value in values]
+    above = [0.0 if math.isnan(value.hi) else value.hi - value.value for value in values]
+    axis.errorbar(
+        at,
+        middle,
+        yerr=[below, above],
+        color=style.colour,
+        capsize=2,
+        linewidth=1.4,
+        **{**marker(style, 5), "linestyle": style.line},
+    )
+
+
+def name_rows(axis: Any, names: list[str]) -> None:
+    """Names of the rows, from the top, to the left of a panel."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(axis="y", visible=False)
 
 
 def _unit(cell: CellSummary) -> str:
@@ -239,8 +284,13 @@ def legend(axis: Any, handles: list[Any]) -> None:
 
 def handle(arm: ArmSummary, style: Style) -> Any:
     """An arm's entry in a legend."""
+    return named_handle(arm.arm.title, style)
+
+
+def named_handle(name: str, style: Style) -> Any:
+    """An entry in a legend."""
     look = {**marker(style, 5), "linestyle": style.line}
-    return matplotlib.lines.Line2D([], [], color=style.colour, label=arm.arm.title, **look)
+    return matplotlib.lines.Line2D([], [], color=style.colour, label=name, **look)
 
 
 def _quartiles(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

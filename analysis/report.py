@@ -7,19 +7,38 @@ Both reports are made from the same grids and sentences, so that they cannot dis
 from __future__ import annotations
 
 import base64
-import io
 import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from analysis import figures, flame, latency, noise, plots, statistics, steady, table
+from analysis import (
+    figures,
+    flame,
+    latency,
+    noise,
+    phase_tables,
+    plots,
+    statistics,
+    steady,
+    table,
+)
 from analysis.summary import FASTER, NO_DIFFERENCE, SLOWER, CellSummary, Summary, to_frame
 from analysis.table import Grid
 
 MARKDOWN_TEMPLATE = Path(__file__).resolve().parents[1] / "REPORT_TEMPLATE.md"
 HTML_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+_VERDICTS_METHOD = """
+A claim is confirmed when its whole interval lies where its bound wants it and,
+where it claims a difference, beyond the noise floor; refuted when the whole interval lies on the
+other side of the bound; each time with a p-value (signed-rank test against the bound) below 0.05
+after Holm's correction over the claims of the phase. Otherwise it is inconclusive: the number of
+blocks given would decide in 80 % of runs, were the effect as measured. 'No effect' is judged by two
+one-sided tests (Schuirmann 1987) and the interval within the stated margin. Counts that are the
+same in every process are exact and need no test. Where the counter that proves that the mechanism
+ran stayed zero, the verdict is 'not exercised', whatever the times say."""
 
 # Below this, shares are known to some tens of per cent only.
 FEW_SAMPLES = 100
@@ -28,16 +47,15 @@ FEW_SAMPLES = 100
 def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
-    images = {}
-    for name, figure in figures.draw_all(summary).items():
-        buffer = io.BytesIO()
-        plots.save(figure, buffer)
-        images[name] = buffer.getvalue()
+    drawn = figures.draw_all(summary)
+    images = {name: plots.picture(figure, "png") for name, figure in drawn.items()}
     flames = {profile["plot"]: profile["svg"] for profile in _profiles(summary)}
     texts = {
         "summary.csv": to_frame(summary).to_csv(index=False),
         "report.md": markdown(summary, list(images)),
-        "report.html": html(summary, images),
+        "report.html": html(
+            summary, {name: plots.inline_svg(figure) for name, figure in drawn.items()}
+        ),
     }
     (folder / "plots").mkdir(exist_ok=True)
     for name, image in images.items():
@@ -50,30 +68,35 @@ def write(summary: Summary, folder: Path) -> None:
 
 def markdown(summary: Summary, plot_names: list[str]) -> str:
     """report.md: the top-level template filled in."""
-    environment = _environment(MARKDOWN_TEMPLATE.parent, autoescape=False)
+    pictures = [(figures.CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
+    filled = {**context(summary), "figures": pictures}
+    return render_markdown(MARKDOWN_TEMPLATE.name, filled)
+
+
+def html(summary: Summary, images: dict[str, str]) -> str:
+    """report.html: one page that needs no other file; `images` are data URIs by name."""
+    pictures = [(figures.CAPTIONS[name], image) for name, image in images.items()]
+    return render_html("report.html.j2", {**context(summary), "figures": pictures})
+
+
+def render_markdown(template: str, values: dict[str, Any]) -> str:
+    """A Markdown template, the top-level one or one of ours, filled in."""
+    environment = _environment([MARKDOWN_TEMPLATE.parent, HTML_TEMPLATES], autoescape=False)
     environment.filters["md"] = escape_markdown
     environment.filters["grid"] = markdown_grid
-    pictures = [(figures.CAPTIONS[name], f"plots/{name}.png") for name in plot_names]
-    text = environment.get_template(MARKDOWN_TEMPLATE.name).render(
-        **context(summary), figures=pictures
-    )
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+    text = environment.get_template(template).render(**values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def html(summary: Summary, images: dict[str, bytes]) -> str:
-    """report.html: one page that needs no other file; `images` are PNG by name."""
-    environment = _environment(HTML_TEMPLATES, autoescape=True)
-    pictures = [
-        (figures.CAPTIONS[name], f"data:image/png;base64,{base64.b64encode(image).decode()}")
-        for name, image in images.items()
-    ]
-    template = environment.get_template("report.html.j2")
-    return template.render(**context(summary), figures=pictures)
+def render_html(template: str, values: dict[str, Any]) -> str:
+    """One of our HTML templates filled in."""
+    text = _environment([HTML_TEMPLATES], autoescape=True).get_template(template).render(**values)
+    return text.strip() + "\n"
 
 
-def _environment(folder: Path, autoescape: bool) -> jinja2.Environment:
+def _environment(folders: list[Path], autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -111,6 +134,9 @@ def context(summary: Summary) -> dict[str, Any]:
     meta = run.meta
     return {
         "name": run.folder.resolve().name,
+        "phase": phase_tables.context(run, summary.verdicts, summary.cells)
+        if summary.verdicts
+        else None,
         "created": meta["created"],
         "command": " ".join(["./run.sh", *meta["argv"]]),
         "seed": meta["seed"],
@@ -132,14 +158,18 @@ def context(summary: Summary) -> dict[str, Any]:
 
 
 def _cell_context(cell: CellSummary, summary: Summary) -> dict[str, Any]:
-    baseline = summary.run.baseline.arm
+    baseline = cell.cell.baseline
     disturbed = Grid(("block", "what disturbed it"), words=frozenset({0, 1}))
     for block, reason in cell.disturbed.items():
         disturbed.add(str(block), reason)
     stats = [(arm.arm.title, table.stats_grid(arm)) for arm in cell.arms]
     return {
         "title": table.cell_title(cell.cell),
-        "scenario": cell.cell.scenario,
+        "scenario": (
+            f"{cell.cell.comparison} ({cell.cell.scenario})"
+            if cell.cell.comparison
+            else cell.cell.scenario
+        ),
         "says": _sentences(cell, baseline),
         "lines": table.cell_lines(cell),
         "main": table.main_grid(cell, baseline),
@@ -203,7 +233,7 @@ def _arms_grid(summary: Summary) -> Grid:
         role = "compared"
         if arm.twin_of is not None:
             role = f"second copy of {arm.twin_of} (A')"
-        elif arm.arm == summary.run.baseline.arm:
+        elif arm.arm in {cell.baseline for cell in summary.run.cells}:
             role = "baseline"
         elif arm.floor:
             role = "floor, not compared"
@@ -282,14 +312,15 @@ def _method(summary: Summary) -> list[str]:
         measured: {blocks}.
 
         A process yields one number: the median over its steady iterations of the time per
-        operation. Shown is the median over processes; its 95 % interval is from a two-level
-        bootstrap (processes, then their steady iterations) with {statistics.RESAMPLES:,} resamples
-        (Kalibera & Jones 2013; Davison & Hinkley 1997). Cold and warm-up times are one number for
-        each process: the mean of that window.
+        operation. Shown is the median over processes; its 95 % interval is that of interpolated
+        order statistics (Hettmansperger & Sheather 1986), which holds for any distribution. It
+        covers the truth in 93 to 97 % of simulated runs, with heavy tails, two modes or noisy
+        iterations too. Cold and warm-up times are one number for each process: the mean of that
+        window.
 
         Two allocators are compared block by block: the effect is the median over blocks of the
-        logarithm of their ratio, with its interval from the same bootstrap over blocks. A ratio
-        below 1 means faster. Where the machine drifts, it differs from the quotient of the two
+        logarithm of their ratio, with its interval made in the same way. A ratio below 1 means
+        faster. Where the machine drifts, it differs from the quotient of the two
         medians over all processes, and is the one to trust.
 
         The noise floor is the largest ratio that the interval of A' against A covers: two copies
@@ -298,8 +329,10 @@ def _method(summary: Summary) -> list[str]:
         by Holm's method for the {summary.comparisons} comparisons of this report) is below
         {statistics.ALPHA}. Otherwise: no difference shown, which is not the same as no difference.
 
-        The smallest effect that this run could have seen is the floor plus 2.8 standard errors of
-        the A/A comparison: an effect of that size clears the floor in 80 % of runs (Bloom 1995).
+        The smallest effect that this run could have seen is the floor plus so many standard errors
+        of the A/A comparison (3.0 with 15 blocks; Bloom 1995) that an effect of that size clears
+        the floor in about 80 % of runs; in simulation 77 to 82 %, but 70 % where processes fall
+        into two groups.
 
         Steady state: changepoints in each process's steady window (PELT, Killick et al. 2012; mean
         and variance, penalty {steady.PENALTY:.0f} ln n, outliers replaced; Barrett et al. 2017).
@@ -313,6 +346,8 @@ def _method(summary: Summary) -> list[str]:
         context switches and more than {noise.SWITCHES_TIMES} times what is usual for its
         allocator. Disturbed blocks are marked, not dropped.
 
-        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they miss the truth
-        more often than one time in 20."""
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+        {_VERDICTS_METHOD if summary.verdicts else ""}
+
+        Intervals from fewer than {statistics.FEW_BLOCKS} processes are marked: they are the whole
+        range, and miss the truth more often than one time in 20."""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]

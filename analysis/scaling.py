@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from analysis import plots, table
+from analysis.statistics import Estimate
 from analysis.style import Style
 from analysis.summary import CellSummary, Summary
 
@@ -35,16 +36,6 @@ class Sweep:
         return name, params
 
 
-@dataclass(frozen=True)
-class Point:
-    """An arm at one value of the parameter; lo and hi are NaN from a single process."""
-
-    at: int
-    value: float
-    lo: float
-    hi: float
-
-
 def sweeps(summary: Summary) -> list[Sweep]:
     """All sweeps of a run, in the order of its cells."""
     found = []
@@ -62,18 +53,19 @@ def sweeps(summary: Summary) -> list[Sweep]:
     return found
 
 
-def points(sweep: Sweep, arm: str) -> list[Point]:
-    """What an arm did: operations per second of a sweep over threads, else ns per operation."""
-    result = []
+def points(sweep: Sweep, arm: str) -> dict[int, Estimate]:
+    """What an arm did, by the parameter's value: operations per second of a sweep over threads,
+    else ns per operation."""
+    result = {}
     for cell in sweep.cells:
         time = next(a for a in cell.arms if a.arm.arm == arm).steady
         if time is None:
             continue
         at = int(cell.cell.params[sweep.parameter])
         if sweep.parameter == "threads":
-            result.append(Point(at, 1e9 / time.value, 1e9 / time.hi, 1e9 / time.lo))
+            result[at] = Estimate(1e9 / time.value, 1e9 / time.hi, 1e9 / time.lo, time.n)
         else:
-            result.append(Point(at, time.value, time.lo, time.hi))
+            result[at] = time
     return result
 
 
@@ -96,8 +88,10 @@ def _panel(sweep: Sweep, axis: Any, styles: dict[str, Style]) -> None:
         here = points(sweep, arm.arm.arm)
         if not here:
             continue
-        _line(here, axis, styles[arm.arm.arm], APART ** (place - (len(arms) - 1) / 2))
-        extent += [value for point in here for value in (point.value, point.lo, point.hi)]
+        shift = APART ** (place - (len(arms) - 1) / 2)
+        found = list(here.values())
+        plots.interval_line(axis, [at * shift for at in here], found, styles[arm.arm.arm])
+        extent += [value for point in found for value in (point.value, point.lo, point.hi)]
         handles.append(plots.handle(arm, styles[arm.arm.arm]))
     known = [value for value in extent if math.isfinite(value)]
     values = sorted({int(cell.cell.params[sweep.parameter]) for cell in sweep.cells})
@@ -121,22 +115,6 @@ def _panel(sweep: Sweep, axis: Any, styles: dict[str, Style]) -> None:
         axis.set_ylabel(f"ns per operation{scale}")
     plots.titles(*sweep.title, axis)
     plots.legend(axis, handles)
-
-
-def _line(here: list[Point], axis: Any, style: Style, shift: float) -> None:
-    at = [point.at * shift for point in here]
-    value = [point.value for point in here]
-    below = [0.0 if math.isnan(p.lo) else p.value - p.lo for p in here]
-    above = [0.0 if math.isnan(p.hi) else p.hi - p.value for p in here]
-    axis.errorbar(
-        at,
-        value,
-        yerr=[below, above],
-        color=style.colour,
-        capsize=2,
-        linewidth=1.4,
-        **{**plots.marker(style, 5), "linestyle": style.line},
-    )
 
 
 def _short(value: float, _position: int) -> str:

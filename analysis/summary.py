@@ -46,9 +46,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import noise, statistics, steady
+from analysis import noise, statistics, steady, verdict
 from analysis.load import MAPS_FIELDS, RSS_FIELDS, WINDOWS, Arm, Cell, Run
 from analysis.statistics import Effect, Estimate
+from analysis.verdict import Verdicts
 
 SYSCALLS = ("mmap", "munmap", "madvise", "mremap", "brk")
 CALLGRIND = ("instructions", "l1_misses", "ll_misses")
@@ -150,12 +151,12 @@ class Summary:
     planned: int
     recorded: int
     noise: dict[str, float]
+    verdicts: Verdicts | None = None  # of the phase that the run is of
 
 
-def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
-    """All figures of a run. Random draws come from run.json's seed: the same run gives the same
-    figures."""
-    cells = [_summarise_cell(run, cell, resamples) for cell in run.cells]
+def summarise(run: Run) -> Summary:
+    """All figures of a run."""
+    cells = [_summarise_cell(run, cell) for cell in run.cells]
     compared = [
         arm
         for cell in cells
@@ -167,7 +168,7 @@ def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
         arm.p_holm = p
     for cell in cells:
         for arm in cell.arms:
-            arm.verdict = _verdict(arm, run.baseline.arm, cell.floor)
+            arm.verdict = _verdict(arm, cell.cell.baseline, cell.floor)
     return Summary(
         run,
         cells,
@@ -175,6 +176,7 @@ def summarise(run: Run, resamples: int = statistics.RESAMPLES) -> Summary:
         planned=len(run.meta["plan"]),
         recorded=len(run.trials),
         noise=noise.noise_figures(run),
+        verdicts=verdict.judge(run) if "phase" in run.meta else None,
     )
 
 
@@ -190,18 +192,9 @@ def _verdict(arm: ArmSummary, baseline: str, floor: float) -> str:
     return NO_DIFFERENCE
 
 
-def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
-    def rng(stream: int) -> np.random.Generator:
-        # A stream of its own for each figure: a further arm or cell leaves the others' draws as
-        # they are.
-        return np.random.default_rng([abs(run.meta["seed"]), cell.index, stream])
-
-    position = {arm.arm: index for index, arm in enumerate(run.arms)}
+def _summarise_cell(run: Run, cell: Cell) -> CellSummary:
     here = [arm for arm in run.arms if arm.arm in cell.arms]
-    summaries = {
-        arm.arm: _summarise_arm(run, cell, arm, rng(3 * position[arm.arm]), resamples)
-        for arm in here
-    }
+    summaries = {arm.arm: _summarise_arm(run, cell, arm) for arm in here}
     steady_times = {arm.arm: _steady_by_block(run, cell, arm.arm) for arm in here}
     floors = {arm.arm for arm in here if arm.floor}
 
@@ -209,21 +202,21 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
         both = sorted(steady_times[arm].keys() & steady_times[other].keys())
         return [steady_times[arm][b] for b in both], [steady_times[other][b] for b in both]
 
-    def effect(arm: str, other: str, stream: int) -> Effect | None:
+    def effect(arm: str, other: str) -> Effect | None:
         mine, others = paired(arm, other)
         if not mine or arm == other or arm in floors:
             return None
-        return statistics.compare(mine, others, rng(3 * position[arm] + stream), resamples)
+        return statistics.compare(mine, others)
 
-    baseline = run.baseline.arm
+    baseline = cell.baseline
     for name, summary in summaries.items():
-        summary.to_baseline = effect(name, baseline, 1)
+        summary.to_baseline = effect(name, baseline)
         for floor_name in floors - {name}:
             mine, others = paired(name, floor_name)
             if mine:
-                generator = rng(3 * len(run.arms) + position[name])
-                summary.less_floor = statistics.difference(mine, others, generator, resamples)
-    twin = summaries.get(run.twin.arm) if run.twin else None
+                summary.less_floor = statistics.difference(mine, others)
+    copy = run.twin(cell)
+    twin = summaries.get(copy.arm) if copy else None
     to_twin = twin.to_baseline if twin else None
     floor = statistics.noise_floor(to_twin) if to_twin else math.nan
     result = CellSummary(
@@ -241,7 +234,7 @@ def _summarise_cell(run: Run, cell: Cell, resamples: int) -> CellSummary:
     if best is not None:
         for name, summary in summaries.items():
             same = best.arm.arm == baseline
-            summary.to_best = summary.to_baseline if same else effect(name, best.arm.arm, 2)
+            summary.to_best = summary.to_baseline if same else effect(name, best.arm.arm)
     return result
 
 
@@ -255,9 +248,7 @@ def _steady_by_block(run: Run, cell: Cell, arm: str) -> dict[int, statistics.Flo
     }
 
 
-def _summarise_arm(
-    run: Run, cell: Cell, arm: Arm, rng: np.random.Generator, resamples: int
-) -> ArmSummary:
+def _summarise_arm(run: Run, cell: Cell, arm: Arm) -> ArmSummary:
     trials = run.select(cell.index, arm.arm, "time")
     ok = trials[trials["status"] == "ok"]
     steady_times = [times for times in ok["steady"] if len(times) > 0]
@@ -267,7 +258,7 @@ def _summarise_arm(
             samples = steady_times
         else:
             samples = [np.array([value]) for value in ok[f"{window}_ns_per_op"].dropna()]
-        windows[window] = statistics.estimate(samples, rng, resamples) if samples else None
+        windows[window] = statistics.estimate(samples) if samples else None
     return ArmSummary(
         arm=arm,
         ok=len(ok),

@@ -416,10 +416,11 @@ def cell_lines(cell: CellSummary) -> list[str]:
     if cell.twin is not None and cell.twin.failures:
         lines.append(f"second copy of the baseline (A'): {', '.join(cell.twin.failures)}")
     for arm in [*cell.arms, *([cell.twin] if cell.twin else [])]:
-        if arm.states[steady.UNSETTLED]:
-            total = sum(arm.states.values())
+        odd = {steady.UNSETTLED: "never settle", steady.SLOWDOWN: "get slower"}
+        said = [f"{arm.states[state]} {says}" for state, says in odd.items() if arm.states[state]]
+        if said:
             lines.append(
-                f"{arm.arm.arm}: {arm.states[steady.UNSETTLED]} of {total} processes never settle"
+                f"{arm.arm.arm}: of {sum(arm.states.values())} processes {', '.join(said)}"
             )
     for arm in in_order(cell):
         if arm.limit is not None:
@@ -466,22 +467,29 @@ def run_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def print_summary(summary: Summary, console: Console, report: str) -> None:
-    """Prints the table of each cell, what has to be said about it, and where the report is."""
+def print_grid(grid: Grid, console: Console) -> None:
+    """Prints a grid as it fits."""
+    shown, left_out = fit(grid, console.width)
+    console.print(to_rich(shown))
+    notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
+    if left_out:
+        notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
+    for line in notes:
+        console.print(Text(line))
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Prints the table of each cell, and what has to be said about it."""
     for cell in summary.cells:
         wide = WIDE + (SIMULATED_WIDTH if any(arm.callgrind for arm in cell.arms) else 0)
-        grid = main_grid(cell, summary.run.baseline.arm, console.width < wide)
+        grid = main_grid(cell, cell.cell.baseline, console.width < wide)
         console.print()
         console.print(Text(cell_title(cell.cell), style="bold"))
-        shown, left_out = fit(grid, console.width)
-        console.print(to_rich(shown))
-        notes = [f"{grid.note(n)} {n}" for n in grid.footnotes]
-        if left_out:
-            notes.append(f"too narrow for: {', '.join(left_out)} (in the report)")
-        for line in [*notes, *cell_lines(cell)]:
+        print_grid(grid, console)
+        for line in cell_lines(cell):
             console.print(Text(line))
     console.print()
-    for line in [*run_lines(summary), f"report: {report}"]:
+    for line in run_lines(summary):
         console.print(Text(line))
 
 

@@ -194,8 +194,8 @@ def locate(name: str, table: Table, root: Path) -> Allocator:
             f"{option}: {known.title} is not here: {known.remedy},"
             " or choose others with --allocators"
         )
-    found = _found(name, known.title, lib, known.version, option, root)
-    return replace(found, floor=known.floor)
+    allocator = found(name, known.title, lib, known.version, option, root)
+    return replace(allocator, floor=known.floor)
 
 
 def from_path(text: str, table: Table, root: Path) -> Allocator:
@@ -212,7 +212,7 @@ def from_path(text: str, table: Table, root: Path) -> Allocator:
     problem = elf_problem(lib)
     if problem:
         raise UsageError(f"{option}: {problem}; must be a shared object for this machine")
-    return _found(name, name, lib, "package", option, root)
+    return found(name, name, lib, "package", option, root)
 
 
 def preload_path(lib: Path, root: Path) -> str:
@@ -227,7 +227,8 @@ def preload_path(lib: Path, root: Path) -> str:
     return relative if "/" in relative else f"./{relative}"
 
 
-def _found(name: str, title: str, lib: Path, kind: str, option: str, root: Path) -> Allocator:
+def found(name: str, title: str, lib: Path, kind: str, option: str, root: Path) -> Allocator:
+    """The allocator in `lib`, whose version is of that kind. Raises UsageError."""
     if re.search(r"[\s:$]", preload_path(lib, root)):
         raise UsageError(
             f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"

@@ -14,7 +14,6 @@ from compare import driver, micro, separate, sweep
 from compare.errors import UsageError
 from compare.text import nearest
 
-DEFAULT_ITERS = 100
 DEFAULT_TRIALS = 15
 QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
 DEFAULT_TIMEOUT_S = 120.0
@@ -33,6 +32,7 @@ _OF_SCENARIOS = (
     "seed",
     "trace",
 )
+_WITH_PHASE = ("phase", "quick", "trials", "timeout", "plan_seed", "pin", "out", "check_args")
 
 _EPILOG = """\
 examples:
@@ -44,7 +44,10 @@ examples:
   ./run.sh --micro --size 16..4K -- --benchmark_min_time=0.1
   ./run.sh --scenario tiny_hot --counters callgrind      exact instructions per operation
   ./run.sh --programs                          whole programs under each allocator
+  ./run.sh --phase 6.11.1                      judge the claims of a phase; all: of every phase
   ./run.sh --resume results/latest             go on with an interrupted run
+  ./run.sh --gate BASE NEW                     what got worse from one run's folder to the other
+  ./run.sh --trend                             a metric over the commits of published runs
   ./run.sh --record my.trace -- program args   record a program's allocation calls
   ./run.sh --scenario trace --trace my.trace   replay them under each allocator
 
@@ -52,6 +55,7 @@ A trial is one process. Each allocator runs --trials times per scenario, in bloc
 in which the baseline runs twice, so that the report can tell a difference from noise. The folder of
 the run is the last line on stdout. Exit status: 0 all measured; 1 some trial failed (crash, time
 limit), still reported; 2 something asked for is not possible, nothing written; 130 interrupted;
+--gate and --trend have a --help of their own; the gate's status is 3 when something got worse;
 with --record the program's own, but 1 when it was 0 and no trace could be written.
 """
 
@@ -68,7 +72,8 @@ class Options:
     micro: tuple[str, ...] | None
     gbench_flags: tuple[str, ...]
     scenarios: tuple[str, ...]
-    iters: int
+    iters: int | None
+    quick: bool
     warmup: int | None
     size: sweep.Values | None
     seed: int | None
@@ -87,6 +92,7 @@ class Options:
     counters: str
     profile: bool
     programs: tuple[str, ...] | None
+    phases: tuple[str, ...] | None
     pin: tuple[int, ...] | None
     out: str | None
 
@@ -205,6 +211,12 @@ def _parser() -> _Parser:
         help="whole programs, timed by hyperfine (all of them); --list shows them",
     )
     add(
+        "--phase",
+        type=_names,
+        metavar="A,B|all",
+        help="phases: runs both sides of each, judges its claims; --list shows them",
+    )
+    add(
         "--allocators",
         type=_names,
         metavar="A,B",
@@ -225,7 +237,7 @@ def _parser() -> _Parser:
         "--iters",
         type=_whole(1, driver.MAX_ITERS),
         metavar="N",
-        help=f"iterations after warm-up in one process ({DEFAULT_ITERS})",
+        help="iterations after warm-up in one process (100, or the scenario's own)",
     )
     add(
         "--warmup",
@@ -249,7 +261,11 @@ def _parser() -> _Parser:
         action="store_true",
         help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
     )
-    add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
+    add(
+        "--quick",
+        action="store_true",
+        help=f"--trials {QUICK_TRIALS} and, unless --iters is given, a fifth of the iterations",
+    )
     add(
         "--timeout",
         type=_seconds,
@@ -346,6 +362,14 @@ def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
             raise UsageError(f"--{name}: does not go with --micro")
 
 
+def _check_phase(parser: _Parser, given: dict[str, Any]) -> None:
+    """A phase file decides what runs."""
+    for name in given:
+        if name not in _WITH_PHASE and given[name] != parser.get_default(name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option}: does not go with --phase, whose file decides it")
+
+
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line. Raises UsageError; prints help and exits on --help."""
     parser = _parser()
@@ -373,6 +397,8 @@ def parse(argv: Sequence[str]) -> Options:
         _check_alone(parser, vars(given), "record", "measures nothing")
     elif given.resume is not None:
         _check_alone(parser, vars(given), "resume", "continues the run's own plan")
+    elif given.phase is not None:
+        _check_phase(parser, vars(given))
     elif given.micro is not None:
         _check_micro(parser, vars(given))
     elif given.scenario is None and given.programs is None and not given.list:
@@ -388,7 +414,8 @@ def parse(argv: Sequence[str]) -> Options:
         micro=given.micro,
         gbench_flags=flags,
         scenarios=given.scenario or (),
-        iters=given.iters or DEFAULT_ITERS,
+        iters=given.iters,
+        quick=given.quick,
         warmup=given.warmup,
         size=given.size,
         seed=given.seed,
@@ -407,6 +434,7 @@ def parse(argv: Sequence[str]) -> Options:
         counters=given.counters or "perf",
         profile=given.profile,
         programs=given.programs,
+        phases=given.phase,
         pin=given.pin,
         out=given.out,
     )

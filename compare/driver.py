@@ -21,6 +21,10 @@ TIMELINE_INLINE = 4096
 
 _LIST_LIMIT_S = 30
 
+# --quick takes one of so many iterations, but at least so many.
+_QUICK_PART = 5
+_QUICK_LEAST = 3
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -34,6 +38,7 @@ class Scenario:
     max_threads: int
     floor_ok: bool  # whether the floor, which reuses only the newest block, can serve it
     takes_trace: bool
+    wrong_frees: bool = False  # most allocators crash on it: never part of 'all'
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
             defaults=entry["defaults"],
             floor_ok=entry["floor_ok"],
             takes_trace=entry["takes_trace"],
+            wrong_frees=entry["wrong_frees"],
             **entry["limits"],
         )
         for entry in entries
@@ -80,12 +86,17 @@ def scenarios(driver: Path) -> dict[str, Scenario]:
 
 
 def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> list[Scenario]:
-    """The scenarios called `names`. ["all"]: all; those that take a trace only if there is one.
+    """The scenarios called `names`. ["all"]: all but those with wrong frees, and those that take a
+    trace only if there is one.
 
     Raises UsageError on an unknown name, and when `trace` (whether one was given) does not fit.
     """
     if list(names) == ["all"]:
-        return [scenario for scenario in known.values() if trace or not scenario.takes_trace]
+        return [
+            scenario
+            for scenario in known.values()
+            if (trace or not scenario.takes_trace) and not scenario.wrong_frees
+        ]
     for i, name in enumerate(names):
         if name not in known:
             raise UsageError(
@@ -124,6 +135,12 @@ def read_trace(tool: Path, file: Path, path: str) -> Trace:
         reason = last_line(done.stderr).removeprefix(f"hkl-trace: {file}: ")
         raise UsageError(f"--trace '{file}': {reason or f'exit status {done.returncode}'}")
     return Trace(path, digest, sums["threads"], sums["calls"] + sums["live"])
+
+
+def default_iters(scenario: Scenario, quick: bool) -> int:
+    """Iterations after the warm-up where the user sets none."""
+    iters = scenario.defaults["iters"]
+    return max(_QUICK_LEAST, iters // _QUICK_PART) if quick else iters
 
 
 def parameters(

@@ -23,6 +23,11 @@ class Layout:
         return self.driver.with_name("hkl-micro")
 
     @property
+    def phases(self) -> Path:
+        """The phase files."""
+        return Path(__file__).with_name("phases")
+
+    @property
     def build(self) -> Path:
         """Where the driver is, and what is built with it."""
         return self.driver.parent

@@ -3,7 +3,9 @@
 Everything that can be wrong is found before the first byte is written.
 """
 
+import copy
 import os
+import re
 import resource
 import secrets
 import shutil
@@ -17,6 +19,8 @@ from compare import (
     driver,
     micro,
     perf,
+    phase,
+    phase_plan,
     plan,
     preload,
     profile,
@@ -54,6 +58,10 @@ _TOOLS = {
 _LONGEST_NAME = 60  # characters of the scenarios' names in a folder's name
 
 
+class Unfinished(Exception):
+    """A signal ended the run; what was measured is kept."""
+
+
 def main(argv: Sequence[str], layout: Layout | None = None) -> int:
     """Does what `argv` says; returns the exit status (0, 1, 2 or 130; a recorded program's)."""
     layout = layout or Layout.of_checkout()
@@ -68,14 +76,22 @@ def main(argv: Sequence[str], layout: Layout | None = None) -> int:
             return 0
         if options.resume is not None:
             folder = Path(os.path.realpath(options.resume))
-            run = storage.load_run(folder)
-            _check_unchanged(run, folder, layout)
+            runs = storage.load_runs(folder)
+            for part, run in runs.items():
+                _check_unchanged(run, part, layout)
         else:
-            run = _new_run(options, argv, layout)
             folder = _folder(options, layout)
+            if options.phases is not None:
+                runs = _phase_runs(options, argv, folder, layout)
+            else:
+                runs = {folder: _new_run(options, argv, layout)}
             storage.check_new(folder)
-            storage.create(folder, run)
-        return _execute(run, folder, layout)
+            storage.create_all(folder, runs)
+        status = max(_execute(run, part, folder, layout) for part, run in runs.items())
+        print(folder)
+        return status
+    except Unfinished:
+        return 130
     except UsageError as error:
         print(f"run.sh: {one_line(str(error), _LONGEST_MESSAGE)}", file=sys.stderr)
         return 2
@@ -101,6 +117,10 @@ def _listing(layout: Layout) -> str:
         else:
             where = f"not found: {known.remedy}"
         lines.append(f"{star} {known.name:14}{known.title}: {where}")
+    lines += ["", "phases:"]
+    for name, path in phase.files(layout).items():
+        title = re.search(r'^title = "(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+        lines.append(f"  {name:20}{title[1] if title else ''}")
     lines += ["", "programs:"]
     for entry in program.load_table().values():
         here = "" if program.find(entry) else f" (not installed: package {entry.package})"
@@ -116,7 +136,12 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     cells: list[Json] = [
         {
             "scenario": scenario.name,
-            "params": driver.parameters(scenario, options.iters, asked, trace),
+            "params": driver.parameters(
+                scenario,
+                options.iters or driver.default_iters(scenario, options.quick),
+                asked,
+                trace,
+            ),
         }
         for scenario in scenarios
         for asked in options.scenario_parameters()
@@ -176,6 +201,43 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     return run
 
 
+def _phase_runs(
+    options: Options, argv: Sequence[str], folder: Path, layout: Layout
+) -> dict[Path, Json]:
+    """Folder -> run.json of each phase asked for, with everything checked before."""
+    phase_plan.check_environment(allocator_environment(os.environ))
+    _check_pin(options.pin)
+    if options.out is not None:
+        storage.check_new(folder)
+    chosen = phase.choose(options.phases or (), layout)
+    perf_path = perf.find()
+    seed = secrets.randbelow(_MAX_PLAN_SEED) if options.plan_seed is None else options.plan_seed
+    probed = perf.probe(perf_path, simulated=True)
+    circumstances = facts(layout, perf_path)
+    runs = {}
+    for one in chosen:
+        counters = copy.deepcopy(probed)
+        arms, cells = phase_plan.arms_and_cells(one, layout)
+        runs[folder if len(chosen) == 1 else phase_plan.folder_of(folder, one)] = plan.run_json(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            argv=argv,
+            seed=seed,
+            baseline=cells[0]["baseline"],
+            arms=arms,
+            cells=cells,
+            trials=options.trials,
+            counters=counters,
+            extra=phase_plan.extra(cells, arms, counters, layout),
+            timeout_s=options.timeout_s,
+            facts=circumstances,
+            environment={},
+            pin=options.pin,
+            notes=[],
+            phase=one.content,
+        )
+    return runs
+
+
 def _extra(
     options: Options,
     counters: Json,
@@ -212,8 +274,7 @@ def _extra(
 
 def _leave_out(extra: dict[str, list[str]], counters: Json, purpose: str, why: str) -> None:
     del extra[purpose]
-    counters["unsupported"][purpose] = why
-    counters["notes"].append(why)
+    plan.unavailable(counters, purpose, why)
 
 
 def _check_pin(cpus: Sequence[int] | None) -> None:
@@ -307,6 +368,7 @@ def _folder(options: Options, layout: Layout) -> Path:
             *options.scenarios,
             *(["micro", *options.micro] if options.micro is not None else []),
             *(["programs"] if options.programs is not None else []),
+            *([f"phase-{name}" for name in options.phases or ()]),
         ]
     )
     if len(names) > _LONGEST_NAME:
@@ -352,15 +414,20 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
             raise UsageError(f"{option}: this run needs {tool}, which is not here any more")
 
 
-def _execute(run: Json, folder: Path, layout: Layout) -> int:
-    """Runs what is left of the plan; says how it went. Returns the exit status."""
+def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
+    """Runs what is left of the plan in `folder`, a part of the run in `whole`; says how it went.
+
+    Returns the exit status. Raises Unfinished when a signal ended it.
+    """
     # A crash under test is a result; its core file would only be litter.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     profiled = any(entry["purpose"] == profile.PURPOSE for entry in run["plan"])
     perf_path = perf.find() if run["counters"]["mode"] == "perf" or profiled else None
     with storage.Trials(folder) as trials, Interrupt() as interrupt:
-        storage.point_latest(layout.results, folder)
+        storage.point_latest(layout.results, whole)
         with Display(len(run["plan"]), len(trials.done)) as display:
+            if "phase" in run:
+                display.say(f"phase {run['phase']['id']}: {run['phase']['title']}")
             for note in [*run["counters"]["notes"], *run.get("notes", [])]:
                 display.say(f"note: {note}")
             try:
@@ -368,7 +435,7 @@ def _execute(run: Json, folder: Path, layout: Layout) -> int:
                 finished = run_plan(run, trials, bench, display)
             except OSError as error:
                 raise UsageError(
-                    f"{folder}: {error.strerror or error}; go on with ./run.sh --resume {folder}"
+                    f"{folder}: {error.strerror or error}; go on with ./run.sh --resume {whole}"
                 ) from error
         failed = failures(trials)
         done = len(trials.done)
@@ -376,11 +443,10 @@ def _execute(run: Json, folder: Path, layout: Layout) -> int:
     if not finished:
         print(
             f"interrupted: {done} of {total} trials are kept; go on with:"
-            f" ./run.sh --resume {folder}",
+            f" ./run.sh --resume {whole}",
             file=sys.stderr,
         )
-        return 130
+        raise Unfinished
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
-    print(folder)
     return 1 if failed else 0

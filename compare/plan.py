@@ -82,11 +82,18 @@ def blocks(
 
     for index, cell in enumerate(cells):
         for purpose, wanted in extra.items() if cell.get("program") is None else ():
-            add(0, index, purpose, wanted)
+            if purpose in cell.get("purposes", extra):
+                add(0, index, purpose, wanted)
     for block in range(1, trials + 1):
         for index, cell in enumerate(cells):
             add(block, index, "time" if cell.get("program") is None else "program", labels)
     return entries
+
+
+def unavailable(counters: Json, purpose: str, why: str) -> None:
+    """Notes in run.json's `counters` that a purpose of block 0 cannot be had."""
+    counters["unsupported"][purpose] = why
+    counters["notes"].append(why)
 
 
 def run_json(
@@ -105,9 +112,10 @@ def run_json(
     environment: Mapping[str, str],
     pin: Sequence[int] | None,
     notes: Sequence[str],
+    phase: Json | None = None,
 ) -> Json:
     """The content of run.json; `facts` has the keys machine, tools and git, `extra` is as in
-    blocks()."""
+    blocks(), `phase` a phase file's content."""
     return {
         "schema": "hkl-run-1",
         "created": created,
@@ -122,5 +130,6 @@ def run_json(
         "environment": dict(environment),
         "pin": None if pin is None else list(pin),
         "notes": list(notes),
+        **({} if phase is None else {"phase": phase}),
         **facts,
     }

@@ -32,3 +32,8 @@ def record_problem(record: object) -> str | None:
 def run_problem(run: object) -> str | None:
     """What is wrong with the content of run.json; None when it is as the schema says."""
     return _problem("run.schema.json", run)
+
+
+def phase_error(phase: object) -> Any:
+    """The jsonschema error of what is wrong with a phase file's content; None when nothing is."""
+    return jsonschema.exceptions.best_match(_validator("phase.schema.json").iter_errors(phase))

@@ -7,12 +7,16 @@ off when the run is resumed, so that its trial is done again.
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from compare.errors import UsageError
 from compare.schema import run_problem
+
+
+PARTS = "runs.json"  # of a run of several phases: the folders of its runs
 
 
 def check_new(folder: Path) -> None:
@@ -46,6 +50,29 @@ def create(folder: Path, run: dict[str, Any]) -> None:
         temporary.replace(folder / "run.json")  # run.json is whole, or not there
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}") from error
+
+
+def create_all(folder: Path, runs: Mapping[Path, dict[str, Any]]) -> None:
+    """Makes every run's folder, and where `folder` only holds them, its list of them: `PARTS`.
+    Raises UsageError."""
+    for part, run in runs.items():
+        create(part, run)
+    if folder not in runs:
+        names = [str(part.relative_to(folder)) for part in runs]
+        (folder / PARTS).write_text(json.dumps({"runs": names}, indent=1) + "\n", encoding="utf-8")
+
+
+def load_runs(folder: Path) -> dict[Path, dict[str, Any]]:
+    """run.json of each run in `folder`, which is one, or holds those that PARTS names. Raises
+    UsageError."""
+    if not (folder / PARTS).exists():
+        return {folder: load_run(folder)}
+    try:
+        names = json.loads((folder / PARTS).read_text(encoding="utf-8"))["runs"]
+        parts = [folder / str(name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"--resume {folder}: {PARTS} is damaged: {error}") from error
+    return {part: load_run(part) for part in parts}
 
 
 def load_run(folder: Path) -> dict[str, Any]:

@@ -29,11 +29,13 @@ struct hkl_scenario {
     const char *name;           /* as in --scenario: [a-z0-9_]+ */
     const char *summary;        /* one line for --list, no full stop */
     struct hkl_params defaults; /* used where the user sets nothing */
+    uint64_t iters;             /* default iterations after the warm-up; 0: 100 */
     uint64_t warmup;            /* default warm-up iterations, the cold one included */
     uint64_t min_size; /* --size below this is refused; both 0: the scenario takes no --size */
     uint64_t max_size;
     uint32_t max_threads; /* --threads above this is refused; 1: single-threaded */
     bool floor_ok;    /* blocks are freed newest first, by one thread: harness/floor can serve it */
+    bool wrong_frees; /* frees what is no block: runs only when asked for by name */
     bool takes_trace; /* --trace must be given, and says threads and batch; else it is refused */
 
     /* Prepares a run. Returns the scenario's state, or NULL with errno set. Memory for the state

@@ -30,7 +30,8 @@ $(BUILD)/tests/allocator/test_%-preload: $(BUILD)/tests/allocator/test_%.o $(BUI
 
 # Tests one part of the allocator from within.
 $(BUILD)/tests/allocator/test_elo: $(BUILD)/allocator/src/policy/elo.o
-$(BUILD)/tests/allocator/test_elo.o: TEST_FLAGS += -Iallocator/src
+$(BUILD)/tests/allocator/test_tournament: $(BUILD)/allocator/src/policy/tournament.o $(BUILD)/allocator/src/policy/elo.o
+$(BUILD)/tests/allocator/test_elo.o $(BUILD)/tests/allocator/test_tournament.o: TEST_FLAGS += -Iallocator/src
 
 # Finds the library by itself, at run time.
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so

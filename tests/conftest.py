@@ -9,6 +9,8 @@ SLOW_FILES = {
     "test_whole_programs.py",
     "test_separate.py",
     "test_micro.py",
+    "test_phases.py",  # builds variants, whole runs
+    "test_planted_slowdown.py",  # two whole runs
     "test_counts.py",  # callgrind
     "test_replay.py",
     "test_run.py",

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "hakmem.h"
@@ -66,12 +67,36 @@ static void a_request_is_served_from_the_smallest_class_that_holds_it(void **sta
     }
 }
 
+static void blocks_of_many_pages_begin_at_various_lines_of_a_page(void **state) {
+    (void)state;
+    enum { BLOCKS = 64 };
+    for (size_t size = 32769; size <= MIB / 2; size *= 2) {
+        void *blocks[BLOCKS];
+        bool seen[4096] = {false};
+        unsigned different = 0;
+        for (size_t i = 0; i < BLOCKS; i++) {
+            blocks[i] = malloc(size);
+            assert_non_null(blocks[i]);
+            const size_t in_page = (uintptr_t)blocks[i] % 4096;
+            assert_int_not_equal(in_page, 0);
+            assert_int_equal(in_page % 128, 0);
+            different += !seen[in_page];
+            seen[in_page] = true;
+        }
+        assert_in_range(different, 2, 4);
+        for (size_t i = 0; i < BLOCKS; i++) {
+            free(blocks[i]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_request_gets_enough_and_little_more),
         cmocka_unit_test(blocks_of_more_are_whole_pages),
         cmocka_unit_test(classes_ascend_and_end_at_a_mebibyte),
         cmocka_unit_test(a_request_is_served_from_the_smallest_class_that_holds_it),
+        cmocka_unit_test(blocks_of_many_pages_begin_at_various_lines_of_a_page),
     };
     return cmocka_run_group_tests(tests, require_hakmem, NULL);
 }

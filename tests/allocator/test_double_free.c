@@ -84,7 +84,7 @@ static void wrong_pointers_into_live_blocks_leave_them_as_they_are(void **state)
 
 /* ---- At the same moment ---- */
 
-enum { RACES = 3000, RACED_SIZE = 20000 };
+enum { RACES = 3000 };
 
 static void *raced[RACES];
 static atomic_size_t arrived;
@@ -94,21 +94,18 @@ static atomic_size_t arrived;
 static void *race(void *unused) {
     for (size_t i = 0; i < RACES; i++) {
         arrived++;
-        for (unsigned tries = 0; arrived < 2 * (i + 1); tries++) {
-            if (tries > 10000) {
-                sched_yield(); /* the other one may need this very processor */
-            }
+        while (arrived < 2 * (i + 1)) {
+            sched_yield();
         }
         free(raced[i]);
     }
     return unused;
 }
 
-static void one_of_two_frees_at_once_is_found_at_the_latest_in_the_slab(void **state) {
-    (void)state;
+static void race_for_blocks_of(size_t size) {
     pthread_t threads[2];
     for (size_t i = 0; i < RACES; i++) {
-        raced[i] = malloc(RACED_SIZE);
+        raced[i] = malloc(size);
         assert_non_null(raced[i]);
     }
     for (size_t i = 0; i < 2; i++) {
@@ -121,6 +118,16 @@ static void one_of_two_frees_at_once_is_found_at_the_latest_in_the_slab(void **s
     assert_works();
 }
 
+static void one_of_two_frees_at_once_is_found_at_the_latest_in_the_slab(void **state) {
+    (void)state;
+    race_for_blocks_of(20000);
+}
+
+static void one_of_two_frees_of_a_big_block_at_once_is_found(void **state) {
+    (void)state;
+    race_for_blocks_of(200000);
+}
+
 int main(int argc, char **argv) {
     static const struct part parts[] = {
         PART(each_second_free_is_counted_whichever_thread_did_the_first, "HAKMEM_ON_ERROR=ignore"),
@@ -128,6 +135,7 @@ int main(int argc, char **argv) {
         PART(wrong_pointers_into_live_blocks_leave_them_as_they_are, "HAKMEM_ON_ERROR=ignore"),
         PART(wrong_pointers_into_live_blocks_leave_them_as_they_are, "HAKMEM_ON_ERROR=report"),
         PART(one_of_two_frees_at_once_is_found_at_the_latest_in_the_slab, "HAKMEM_ON_ERROR=ignore"),
+        PART(one_of_two_frees_of_a_big_block_at_once_is_found, "HAKMEM_ON_ERROR=ignore"),
     };
     return run_parts(argc, argv, parts, COUNT_OF(parts));
 }

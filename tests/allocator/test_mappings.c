@@ -3,8 +3,10 @@
  * bounded however many big blocks come and go.
  */
 #define _GNU_SOURCE
+#include "parts.h"
 #include "support.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,12 +85,32 @@ static void a_block_that_grows_by_realloc_does_not_pile_up(void **state) {
     assert_in_range(count_mappings(), 0, mappings + 200);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mappings_stay_bounded_over_whale_evictions),
-        cmocka_unit_test(memory_stays_bounded_when_big_sizes_vary),
-        cmocka_unit_test(memory_stays_bounded_when_sizes_drift),
-        cmocka_unit_test(a_block_that_grows_by_realloc_does_not_pile_up),
+/* The ring finds by exact size: what it evicted and the region cache found again must be of it. */
+static void in_the_ring_a_block_is_as_large_as_its_pages(void **state) {
+    (void)state;
+    enum { LIVE = 12 };
+    char *blocks[LIVE] = {NULL};
+    for (size_t i = 0; i < 400; i++) {
+        const size_t size = 2 * MIB + (i * 7 % 23) * MIB;
+        free(blocks[i % LIVE]);
+        blocks[i % LIVE] = malloc(size);
+        assert_non_null(blocks[i % LIVE]);
+        assert_int_equal(malloc_usable_size(blocks[i % LIVE]), size);
+    }
+    assert_true(stat_of("region.hit") > 100);
+    for (size_t i = 0; i < LIVE; i++) {
+        free(blocks[i]);
+    }
+}
+
+int main(int argc, char **argv) {
+    static const struct part parts[] = {
+        PART(mappings_stay_bounded_over_whale_evictions, NULL),
+        PART(memory_stays_bounded_when_big_sizes_vary, NULL),
+        PART(memory_stays_bounded_when_sizes_drift, NULL),
+        PART(a_block_that_grows_by_realloc_does_not_pile_up, NULL),
+        PART(in_the_ring_a_block_is_as_large_as_its_pages,
+             "HAKMEM_WHALE_LEARN=0 HAKMEM_WHALE_RING=1"),
     };
-    return cmocka_run_group_tests(tests, require_hakmem, NULL);
+    return run_parts(argc, argv, parts, COUNT_OF(parts));
 }

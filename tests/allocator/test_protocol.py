@@ -3,7 +3,6 @@ names is in the code."""
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ MODEL = ROOT / "allocator/src/superslab/protocol.pml"
 
 
 def check(*defines: str) -> tuple[int, str]:
-    command: list[str | Path] = [ROOT / "scripts/check-protocol", *defines]
+    command = [str(ROOT / "scripts/check-protocol"), *defines]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     print(done.stdout, done.stderr)
     return done.returncode, done.stdout

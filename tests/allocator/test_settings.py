@@ -1,6 +1,7 @@
 """The allocator's settings: what each switch changes on random_mixed, whether all still works under
 it, what the dumps at exit say, and what a bad value leads to."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,64 @@ def test_without_superslabs_slabs_are_mapped_one_by_one(mixed: Mixed) -> None:
     assert without["superslab.cached"] == 0
 
 
+def calls(run: Run, script: str, **settings: object) -> dict[str, int]:
+    """The counters of a program that makes these calls of the C library `libc`."""
+    head = "import ctypes; libc = ctypes.CDLL(None); libc.calloc.restype = ctypes.c_void_p; "
+    done = run("/usr/bin/python3", "-c", head + script, STATS=1, **settings)
+    assert done.returncode == 0, done.stderr
+    return {name: int(value) for name, value in map(str.split, done.stderr.splitlines())}
+
+
+@pytest.mark.parametrize("size", (1 << 18, 64 << 20))
+def test_without_lazy_zeroing_calloc_clears_fresh_pages(size: int, run: Run) -> None:
+    """Middle and large blocks; small ones are always cleared."""
+    script = (
+        f"p = libc.calloc(1, {size}); d = ctypes.string_at(p, {size}); assert d.count(0) == {size}"
+    )
+    lazy, eager = (calls(run, script, LAZY_ZERO=lazy) for lazy in (1, 0))
+    assert lazy["calloc.skipped_bytes"] >= size
+    assert eager["calloc.skipped_bytes"] == 0
+
+
+def test_without_mid_blocks_of_64_kib_are_large_ones(run: Run, built: Path) -> None:
+    def stats(scenario: str, mid: int) -> dict[str, Any]:
+        command = [built / "hkl-driver", "--scenario", scenario, "--iters", "10"]
+        return json.loads(run(*command, MID=mid).stdout)["stats_total"]
+
+    for scenario, each in (("json", 100), ("mir", 100)):  # 64 KiB, 256 KiB
+        assert stats(scenario, 1)["large.alloc"] == 0
+        without = stats(scenario, 0)
+        assert without["large.alloc"] >= each
+        assert without["whale.hit"] >= each - 1 and without["big.miss"] == 0
+    assert stats("random_mixed", 0)["large.alloc"] < 10  # small blocks stay where they were
+
+
+def test_slabs_of_a_class_are_made_at_start(mixed: Mixed) -> None:
+    prewarmed, default = mixed(PREWARM_CLASS="1024:64"), mixed()
+    assert (prewarmed["slab.prewarmed"], default["slab.prewarmed"]) == (64, 0)
+    # 64 slabs of 32 KiB are one SuperSlab
+    used = [stats["refill.superslab"] + stats["refill.fresh"] for stats in (prewarmed, default)]
+    assert used[0] < used[1]
+    assert mixed(PREWARM_CLASS="1024:0")["slab.prewarmed"] == 0
+
+
+@pytest.mark.parametrize(
+    "value", ("", ":", "64", "64:", ":8", "x:1", "1:x", "1:2:3", "1 :2", "1048577:1", "1:65537")
+)
+def test_a_bad_class_to_prewarm_is_one_line(value: str, run: Run) -> None:
+    line = (
+        f"hakmem: HAKMEM_PREWARM_CLASS={value}: "
+        "needs BYTES:COUNT, whole numbers up to 1048576 and 65536; the default is used\n"
+    )
+    assert run("/bin/true", PREWARM_CLASS=value).stderr == line
+
+
+def test_a_class_that_the_settings_do_without_is_not_prewarmed(run: Run) -> None:
+    done = run("/bin/true", PREWARM_CLASS="65536:1", MID=0)
+    refused = "hakmem: HAKMEM_PREWARM_CLASS=65536:1: this size has no class here"
+    assert done.stderr == refused + "; the default is used\n"
+
+
 UNDER = [
     {"TINY_USE_SUPERSLAB": 0},
     {"SHARED_POOL": 0},
@@ -58,10 +117,13 @@ UNDER = [
     {"SUPERSLAB_MAX_MEMORY_MB": 0},
     {"SUPERSLAB_TTL_SEC": 0, "BACKGROUND": 1},
     {"PREWARM_SUPERSLABS": 3},
+    {"MID": 0},
+    {"LAZY_ZERO": 0},
+    {"PREWARM_CLASS": "64:70"},
 ]
 
 
-def all_works(run: Run, built: Path, programs: list[str], settings: dict[str, int]) -> None:
+def all_works(run: Run, built: Path, programs: list[str], settings: dict[str, Any]) -> None:
     for program in programs:
         done = run(built / "tests/allocator" / program, **settings)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -73,11 +135,23 @@ def test_all_works_without_superslabs(run: Run, built: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", UNDER, ids=lambda s: ",".join(f"{k}={s[k]}" for k in s))
-def test_all_works_under(settings: dict[str, int], run: Run, built: Path) -> None:
+def test_all_works_under(settings: dict[str, Any], run: Run, built: Path) -> None:
     programs = ["test_api", "test_misuse"]
     if settings.keys() & {"TINY_USE_SUPERSLAB", "WARM_POOL", "SUPERSLAB_TTL_SEC"}:
         programs.append("test_threads")
     all_works(run, built, programs, settings)
+
+
+def test_rings_by_site_keep_what_was_split_together(run: Run, built: Path) -> None:
+    """evict has one call site: its ring must serve it as well as the one for all sites would."""
+
+    def stats(**settings: object) -> dict[str, Any]:
+        command = [built / "hkl-driver", "--scenario", "evict", "--iters", "1500"]
+        return json.loads(run(*command, **settings).stdout)["stats_total"]
+
+    by_site, together = stats(WHALE_PER_SITE=1), stats(WHALE_PER_SITE=0)
+    assert by_site["whale.miss"] <= together["whale.miss"] * 1.1 + 2
+    assert by_site["whale.evict"] <= together["whale.evict"] * 1.1 + 2
 
 
 # ---- Dumps at exit ----
@@ -149,6 +223,8 @@ NUMBERS = {
     "PREWARM_SUPERSLABS": 4096,
 }
 SWITCHES = ("TINY_USE_SUPERSLAB", "SHARED_POOL", "BACKGROUND", "WHALE_LEARN") + (
+    "MID",
+    "LAZY_ZERO",
     "STATS",
     "WARM_POOL_STATS",
     "SS_DEBUG",

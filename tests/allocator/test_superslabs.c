@@ -205,6 +205,18 @@ static void a_free_evicts_what_is_past_its_time(void **state) {
     assert_true(stat_of("lru.evict") >= 9);
 }
 
+static void an_allocation_evicts_what_is_past_its_time(void **state) {
+    (void)state;
+    let_ten_grow_old();
+    char *volatile block = malloc(300); /* the first of its class: it needs a slab */
+    assert_non_null(block);
+    assert_true(stat_of("lru.evict") >= 9);
+    for (size_t i = 0; i < 18; i++) {
+        assert_false(is_mapped(blocks[i]));
+    }
+    free(block);
+}
+
 static void *allocate_and_end(void *unused) {
     free(malloc(64));
     return unused;
@@ -340,6 +352,7 @@ int main(int argc, char **argv) {
         PART(the_tighter_of_two_limits_counts,
              "HAKMEM_SUPERSLAB_MAX_MEMORY_MB=4 HAKMEM_SUPERSLAB_MAX_CACHED=9"),
         PART(a_free_evicts_what_is_past_its_time, "HAKMEM_SUPERSLAB_TTL_SEC=1"),
+        PART(an_allocation_evicts_what_is_past_its_time, "HAKMEM_SUPERSLAB_TTL_SEC=1"),
         PART(the_end_of_a_thread_evicts_what_is_past_its_time, "HAKMEM_SUPERSLAB_TTL_SEC=1"),
         PART(the_background_thread_evicts_what_is_past_its_time,
              "HAKMEM_SUPERSLAB_TTL_SEC=1 HAKMEM_BACKGROUND=1"),

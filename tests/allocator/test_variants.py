@@ -1,9 +1,11 @@
 """The build variants: each works, and the timing variant leaves nothing in the others."""
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,9 @@ def library(built: Path, variant: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_builds_and_works(variant: str, run: Run, built: Path) -> None:
-    programs = ["test_api-preload", "test_misuse", "test_remote"]
+    # a system call for each free of a big block takes test_remote to its time limit
+    threads = "test_threads" if variant == "guess" else "test_remote"
+    programs = ["test_api-preload", "test_misuse", threads]
     if variant == "hardened":
         programs = programs[:1]  # the others are for settings that it has not; see test_hardened.py
     for program in programs:
@@ -38,6 +42,65 @@ def test_a_variant_that_does_not_exist_is_refused() -> None:
     )
     assert done.returncode != 0
     assert "VARIANT=fastest: no such variant" in done.stderr
+
+
+# ---- Other ways ----
+
+
+def stats(run: Run, built: Path, library: Path, scenario: str) -> dict[str, Any]:
+    command = [built / "hkl-driver", "--scenario", scenario, "--iters", "10"]
+    done = run(*command, library=library)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)["stats_total"]
+
+
+def usable_sizes(run: Run, library: Path, *sizes: int) -> list[int]:
+    """What malloc_usable_size says of blocks of these sizes."""
+    script = (
+        "import ctypes; libc = ctypes.CDLL(None);"
+        "libc.malloc.restype = ctypes.c_void_p; libc.malloc.argtypes = [ctypes.c_size_t];"
+        "libc.malloc_usable_size.argtypes = [ctypes.c_void_p];"
+        f"print([libc.malloc_usable_size(libc.malloc(n)) for n in {list(sizes)}])"
+    )
+    done = run("/usr/bin/python3", "-c", script, library=library)
+    assert done.returncode == 0, done.stderr
+    return [int(size) for size in re.findall(r"\d+", done.stdout)]
+
+
+def test_guessing_asks_the_kernel_once_for_each_doubtful_free(run: Run, built: Path) -> None:
+    guess = library(built, "guess")
+    large = stats(run, built, guess, "evict")
+    assert large["sys.mincore"] >= large["large.free"] > 100
+    small = stats(run, built, guess, "random_mixed")
+    assert small["sys.mincore"] >= small["flush.count"] > 100
+    default = stats(run, built, built / "libhakmem.so", "random_mixed")
+    assert default["sys.mincore"] == 0
+    assert default["flush.count"] == pytest.approx(small["flush.count"], rel=0.05)
+
+
+def test_without_small_classes_the_smallest_middle_one_serves(run: Run, built: Path) -> None:
+    assert usable_sizes(run, library(built, "no-tiny"), 0, 1, 64, 1024) == [1152] * 4
+    assert usable_sizes(run, built / "libhakmem.so", 0, 1, 64, 1024) == [16, 16, 64, 1024]
+    sizes = [1025, 1152, 1153, 65536]
+    assert usable_sizes(run, library(built, "no-tiny"), *sizes) == usable_sizes(
+        run, built / "libhakmem.so", *sizes
+    )
+
+
+def test_superslabs_of_512_kib_are_more_in_number(run: Run, built: Path) -> None:
+    lean = library(built, "superslab-512k")
+    few, many = (
+        stats(run, built, path, "random_mixed")["superslab.peak"]
+        for path in (built / "libhakmem.so", lean)
+    )
+    assert many >= 2 * few
+    # the largest blocks do not fit into a SuperSlab: whole pages of the large path
+    assert usable_sizes(run, lean, 400 << 10, 512 << 10, (512 << 10) + 1, 1 << 20) == [
+        448 << 10,
+        512 << 10,
+        (512 << 10) + 4096,
+        1 << 20,
+    ]
 
 
 # ---- Timing ----

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,24 @@ def write(folder: Path, plan: Plan) -> Path:
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (folder / "trials.jsonl").write_text(lines, encoding="utf-8")
     return folder
+
+
+def edit_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Calls change(content) of run.json."""
+    path = folder / "run.json"
+    meta = json.loads(path.read_text(encoding="utf-8"))
+    change(meta)
+    path.write_text(json.dumps(meta), encoding="utf-8")
+
+
+def edit_records(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Calls change(record) for each line of trials.jsonl."""
+    path = folder / "trials.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for record in records:
+        change(record)
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    path.write_text(lines, encoding="utf-8")
 
 
 def _entry(trial: int, purpose: str, block: int, order: int, cell: int, arm: str) -> dict[str, Any]:

@@ -1,30 +1,22 @@
 """Sweeps, memory over time and latency: synthetic runs whose pictures and figures are known."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis import figures, latency, memory, scaling
+from analysis import figures, latency, memory, plots, scaling
 from analysis.cli import main
 from analysis.load import RunError, load
 from analysis.summary import Summary, summarise
-from tests.analysis.synthetic import Plan, write
-
-
-def edit_records(folder: Path, change: Any) -> None:
-    """Calls change(record) for each line of trials.jsonl."""
-    path = folder / "trials.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    for record in records:
-        change(record)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+from tests.analysis.synthetic import Plan, edit_records, write
 
 
 def summary_of(folder: Path) -> Summary:
-    return summarise(load(folder), resamples=200)
+    return summarise(load(folder))
 
 
 def sweep(folder: Path, parameter: str, values: list[int]) -> Summary:
@@ -45,8 +37,8 @@ def test_sweep_over_threads_is_throughput(tmp_path: Path) -> None:
     (found,) = scaling.sweeps(summary)
     assert found.parameter == "threads"
     points = scaling.points(found, "hakmem")
-    assert [point.at for point in points] == [1, 2, 4]
-    for point in points:
+    assert list(points) == [1, 2, 4]
+    for point in points.values():
         assert point.value == pytest.approx(1e9 / 100, rel=0.02)
         assert point.lo <= point.value <= point.hi
     assert "threads" not in found.title[1]
@@ -56,8 +48,39 @@ def test_sweep_over_threads_is_throughput(tmp_path: Path) -> None:
 def test_sweep_over_size_is_time(tmp_path: Path) -> None:
     (found,) = scaling.sweeps(sweep(tmp_path, "size", [16, 64]))
     points = scaling.points(found, "mimalloc")
-    assert [point.at for point in points] == [16, 64]
-    assert all(point.value == pytest.approx(105, rel=0.02) for point in points)
+    assert list(points) == [16, 64]
+    assert all(point.value == pytest.approx(105, rel=0.02) for point in points.values())
+
+
+def test_forest_shows_every_comparison_and_its_verdict(tmp_path: Path) -> None:
+    levels = {"hakmem": 100.0, "mimalloc": 130.0, "jemalloc": 100.0, "far": 2000.0}
+    summary = summary_of(write(tmp_path, Plan(levels=levels, iters=30)))
+    figure = figures.draw_all(summary)["forest"]
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "jemalloc 5.3.0",
+        "mimalloc 2.0.9",
+        "far",
+    ]
+    texts = [text.get_text() for text in axis.texts]
+    assert any(re.search(r"slower \+[23]\d", text) for text in texts)
+    assert any("slower ×" in text for text in texts)
+    assert any("no difference shown" in text for text in texts)
+    left, right = axis.get_xlim()
+    assert left < 1 < 1.3 < right < 3  # what is far away does not squeeze the rest
+    again = figures.draw_all(summary)["forest"]
+    one, other = (plots.picture(drawn, "svg") for drawn in (figure, again))
+    assert one == other and b"<svg" in one
+
+
+@pytest.mark.parametrize(("lo", "hi", "most"), [(15e3, 2.8e6, 6), (2.0, 25.0, 6), (1.0, 1e6, 8)])
+def test_labels_of_a_logarithmic_axis_do_not_crowd(lo: float, hi: float, most: int) -> None:
+    _, (axis,) = plots.panels([2.0])
+    axis.set_xscale("log")
+    axis.set_xlim(lo / 1.3, hi * 1.3)
+    plots.log_ticks(axis.xaxis, lo, hi)
+    shown = [at for at in axis.xaxis.get_majorticklocs() if lo / 1.3 <= at <= hi * 1.3]
+    assert 2 <= len(shown) <= most
 
 
 def test_no_sweep_no_picture(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def test_frame_holds_the_times_per_operation_of_the_steady_window(tmp_path: Path
     assert len(row["times"]) == 7
     assert row["cold_ns_per_op"] == record["windows"]["cold"]["ns_per_op"]
     assert run.baseline.arm == "hakmem"
-    assert run.twin is not None and run.twin.twin_of == "hakmem"
+    twin = run.twin(run.cells[0])
+    assert twin is not None and twin.twin_of == "hakmem"
     assert run.cells[0].params["size"] == 2 << 20
 
 

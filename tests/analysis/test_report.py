@@ -1,6 +1,7 @@
 """The whole way: table, report.md, report.html, summary.csv and plots of synthetic runs, and the
 command line."""
 
+import base64
 import io
 import json
 import re
@@ -110,8 +111,9 @@ def test_markdown_tables_have_as_many_entries_as_columns(reported: Path) -> None
 def test_html_report_needs_nothing_else(reported: Path) -> None:
     text = (reported / "report.html").read_text()
     sources = re.findall(r"""(?:src|href)=["']?([^"'> ]+)""", text)
-    assert len(sources) == 3
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert len(sources) == 4
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert all(b"<svg" in base64.b64decode(source.partition(",")[2]) for source in sources)
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert "<script" not in text and "@import" not in text and "url(" not in text
     assert '<td class="w bad"><span>slower' in text

@@ -16,11 +16,9 @@ from analysis.style import allocator_style, arm_styles
 from analysis.summary import ArmSummary, Summary, summarise, to_frame
 from tests.analysis.synthetic import Plan, write
 
-RESAMPLES = 1000
-
 
 def summary_of(folder: Path, plan: Plan) -> Summary:
-    return summarise(load(write(folder, plan)), RESAMPLES)
+    return summarise(load(write(folder, plan)))
 
 
 def arm(summary: Summary, name: str, cell: int = 0) -> ArmSummary:
@@ -60,7 +58,7 @@ def test_figures_equal_those_by_hand(tmp_path: Path) -> None:
 
 def test_counting_trials_give_no_times(tmp_path: Path) -> None:
     write(tmp_path, Plan())
-    before = summarise(load(tmp_path), RESAMPLES)
+    before = summarise(load(tmp_path))
     path = tmp_path / "trials.jsonl"
     lines = []
     for line in path.read_text().splitlines():
@@ -69,7 +67,7 @@ def test_counting_trials_give_no_times(tmp_path: Path) -> None:
             record["timeline_ns"] = [10 * t for t in record["timeline_ns"]]
         lines.append(json.dumps(record))
     path.write_text("\n".join(lines) + "\n")
-    after = summarise(load(tmp_path), RESAMPLES)
+    after = summarise(load(tmp_path))
     assert arm(before, "mimalloc").steady == arm(after, "mimalloc").steady
 
 
@@ -146,7 +144,7 @@ def test_long_timelines_give_the_same_figures(tmp_path: Path) -> None:
 
 def test_the_same_run_gives_the_same_figures(tmp_path: Path) -> None:
     one = summary_of(tmp_path, Plan())
-    again = summarise(load(tmp_path), RESAMPLES)
+    again = summarise(load(tmp_path))
     assert arm(one, "mimalloc") == arm(again, "mimalloc")
 
 
@@ -176,7 +174,7 @@ def test_involuntary_switches_far_above_the_usual_are_marked(tmp_path: Path) -> 
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     next(r for r in lines if r["block"] == 7)["windows"]["steady"]["nivcsw"] = 50
     path.write_text("".join(json.dumps(r) + "\n" for r in lines))
-    disturbed = summarise(load(tmp_path), RESAMPLES).cells[0].disturbed
+    disturbed = summarise(load(tmp_path)).cells[0].disturbed
     assert list(disturbed) == [7] and "50 involuntary switches" in disturbed[7]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from compare import driver
 from compare.allocators import Allocator, load_table, title_of
 from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
@@ -122,3 +123,10 @@ def test_damaged_table_is_refused(tmp_path: Path) -> None:
 )
 def test_titles_are_short(version: str, title: str) -> None:
     assert title_of("x", version) == title
+
+
+@pytest.mark.parametrize("iters, quick", [(100, 20), (10, 3), (3, 3)])
+def test_quick_takes_a_fifth_of_the_scenario_s_iterations(iters: int, quick: int) -> None:
+    scenario = driver.Scenario("any", "any", {"iters": iters}, 0, 0, 1, False, False)
+    assert driver.default_iters(scenario, quick=False) == iters
+    assert driver.default_iters(scenario, quick=True) == quick

@@ -28,7 +28,7 @@ after
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     root = tmp_path / "house"
-    for name in ("analysis", "scripts", "results/schema"):
+    for name in ("analysis", "compare", "scripts", "results/schema"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "REPORT_TEMPLATE.md", root)
     (root / "README.md").write_text(README)
@@ -63,13 +63,50 @@ def test_a_run_is_kept_and_quoted(house: Path, run_folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     kept = {path.name for path in (house / "results/reference/small").iterdir()}
     assert kept == {"run.json", "trials.jsonl", "summary.csv", "report.md", "report.html", "plots"}
-    assert [path.name for path in (house / "results/reference").iterdir()] == ["small"]
+    assert {path.name for path in (house / "results/reference").iterdir()} == {"small", "trend"}
+    assert "| 01234567 |" in (house / "results/reference/trend/trend.md").read_text()
     text = (house / "README.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "STALE" not in text
     assert "on a CPU (2 cores), Linux 6.1, Debian" in text
     assert "```\nvm: iters 100" in text and "noise floor (A/A')" in text
     assert "| `vm` | **" in text
     assert "](results/reference/small/plots/warmup.png)" in text
+
+
+def test_a_run_of_phases_is_kept_whole_and_quoted(
+    house: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    group = tmp_path / "group"
+    shutil.copytree(run_folder, group / "7")
+    sides = {"hakmem": "before", "mimalloc": "after"}
+    for name in ("run.json", "trials.jsonl"):
+        text = (group / "7" / name).read_text()
+        for arm, side in sides.items():
+            for key in ("arm", "twin_of", "baseline"):
+                text = text.replace(f'"{key}": "{arm}"', f'"{key}": "{side}"')
+        (group / "7" / name).write_text(text)
+    run = json.loads((group / "7" / "run.json").read_text())
+    run["cells"][0]["comparison"] = "c"
+    run["phase"] = {
+        "id": "7",
+        "title": "A phase",
+        "change": "something",
+        "comparison": [{"id": "c", "scenario": "vm", "before": {}, "after": {}}],
+        "claim": [{"id": "it", "comparison": "c", "says": "so", "source": "me", "kind": "count"}],
+    }
+    run["phase"]["claim"][0]["not_here"] = "of another machine"
+    (group / "7" / "run.json").write_text(json.dumps(run))
+    (group / "runs.json").write_text('{"runs": ["7"]}')
+    marks = "<!-- published: phases -->\n<!-- end -->\n"
+    (house / "README.md").write_text(README + marks)
+    done = publish(house, group)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (house / "README.md").read_text()
+    assert "STALE" in text  # what other runs fill in stays
+    assert "| phase | not measurable here |" in text
+    assert "| [7](results/reference/small/7/report.md) | 1 |" in text
+    kept = {path.name for path in (house / "results/reference/small").iterdir()}
+    assert kept == {"7", "index.html", "index.md", "runs.json", "verdicts.csv"}
 
 
 @pytest.mark.parametrize("fault", ["dirty", "unfinished", "path", "block", "nothing"])

@@ -1,5 +1,6 @@
 /* What happens when the library is loaded, at a fork, and when the program ends. */
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "debug/counters.h"
 #include "debug/timing.h"
@@ -33,11 +34,23 @@ static void after_fork_in_child(void) {
     hkm_background_start();
 }
 
+/* HAKMEM_PREWARM_CLASS, for a size that has a class under the settings and in this build. */
+static void prewarm_class(void) {
+    const unsigned cls = hkm_class_of(hkm_settings.prewarm_bytes);
+    if (cls != 0) {
+        hkm_pool_prewarm_class(cls, (unsigned)hkm_settings.prewarm_count);
+    } else if (hkm_settings.prewarm_count > 0) {
+        hkm_settings_refuse("HAKMEM_PREWARM_CLASS", getenv("HAKMEM_PREWARM_CLASS"),
+                            "this size has no class here");
+    }
+}
+
 __attribute__((constructor)) static void loaded(void) {
     /* also when there is no memory yet: the next call tries again, and may then fork */
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     if (hkm_start()) {
         hkm_pool_prewarm(HKM_ARENA_SMALL, (unsigned)hkm_settings.prewarm);
+        prewarm_class();
         hkm_background_start();
     }
 }

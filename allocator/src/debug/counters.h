@@ -29,6 +29,9 @@
     X(FREE_DIRECT, "free.direct", COUNTER)   /* blocks freed after the thread's cache was gone */  \
     X(SLAB_ADOPTED, "slab.adopted", COUNTER) /* slabs taken over that another thread held last */  \
     X(SLAB_RETIRED, "slab.retired", COUNTER) /* slabs that became empty and went back */           \
+    X(SLAB_PREWARMED, "slab.prewarmed", GAUGE) /* slabs made at start for a class */               \
+    X(ZERO_SKIPPED, "calloc.skipped_bytes",                                                        \
+      COUNTER) /* bytes that calloc did not clear, being known to be zero */                       \
     X(SUPERSLAB_LIVE, "superslab.live", GAUGE)                                                     \
     X(SUPERSLAB_PEAK, "superslab.peak", GAUGE)                                                     \
     X(SUPERSLAB_HOT, "superslab.hot", GAUGE)                                                       \
@@ -64,7 +67,8 @@
     X(SYS_MUNMAP, "sys.munmap", COUNTER)                                                           \
     X(SYS_MADVISE, "sys.madvise", COUNTER)                                                         \
     X(SYS_MREMAP, "sys.mremap", COUNTER)                                                           \
-    X(MISUSE, "misuse.detected", COUNTER) /* wrong frees that were caught */
+    X(SYS_MINCORE, "sys.mincore", COUNTER) /* in variant 'guess' only: one per doubtful free */    \
+    X(MISUSE, "misuse.detected", COUNTER)  /* wrong frees that were caught */
 
 enum hkm_counter {
 #define HKM_X(id, name, kind) HKM_##id,

@@ -69,25 +69,30 @@ void hkm_timing_add(enum hkm_timing category, uint64_t begin) {
     }
 }
 
+struct hkm_timing_sum hkm_timing_sum(enum hkm_timing category) {
+    struct hkm_timing_sum sum = {0, 0};
+    for (struct sums *sums = atomic_load(&all_sums); sums != NULL; sums = sums->next) {
+        sum.calls += atomic_load_explicit(&sums->calls[category], memory_order_relaxed);
+        sum.cycles += atomic_load_explicit(&sums->cycles[category], memory_order_relaxed);
+    }
+    return sum;
+}
+
 void hkm_timing_print(int fd) {
     if (!hkm_settings.timing) {
         return;
     }
     for (unsigned i = 0; i < HKM_TIMINGS; i++) {
-        uint64_t calls = 0, cycles = 0;
-        for (struct sums *sums = atomic_load(&all_sums); sums != NULL; sums = sums->next) {
-            calls += atomic_load_explicit(&sums->calls[i], memory_order_relaxed);
-            cycles += atomic_load_explicit(&sums->cycles[i], memory_order_relaxed);
-        }
+        const struct hkm_timing_sum sum = hkm_timing_sum((enum hkm_timing)i);
         struct hkm_text line = {.length = 0};
         hkm_text_string(&line, "timing ");
         hkm_text_string(&line, names[i]);
         hkm_text_string(&line, " calls ");
-        hkm_text_number(&line, calls);
+        hkm_text_number(&line, sum.calls);
         hkm_text_string(&line, " cycles ");
-        hkm_text_number(&line, cycles);
+        hkm_text_number(&line, sum.cycles);
         hkm_text_string(&line, " per_call ");
-        hkm_text_number(&line, calls == 0 ? 0 : cycles / calls);
+        hkm_text_number(&line, sum.calls == 0 ? 0 : sum.cycles / sum.calls);
         hkm_text_string(&line, "\n");
         hkm_sys_write(fd, line.bytes, line.length);
     }

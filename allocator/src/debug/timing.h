@@ -1,7 +1,8 @@
 /*
  * Cycle counts of the allocator's slower steps, by category. Built in with HAKMEM_DEBUG_TIMING=1
- * (make VARIANT=timing), switched on with HAKMEM_TIMING=1, printed when the program ends. In other
- * builds the macros leave nothing behind.
+ * (make VARIANT=timing), switched on with HAKMEM_TIMING=1, printed when the program ends, and among
+ * hak_stats_* as timing.CATEGORY.calls and .cycles. In other builds the macros leave nothing
+ * behind.
  *
  *     HKM_TIMED_BEGIN;
  *     ... the step ...
@@ -39,6 +40,11 @@ enum hkm_timing {
 uint64_t hkm_timing_now(void);
 /* Adds one step of the category that began at `begin`. */
 void hkm_timing_add(enum hkm_timing category, uint64_t begin);
+/* Calls and cycles of a category, summed over all threads. */
+struct hkm_timing_sum {
+    uint64_t calls, cycles;
+};
+struct hkm_timing_sum hkm_timing_sum(enum hkm_timing category);
 /* Prints category, calls, cycles and cycles per call, summed over all threads, to file descriptor
  * fd. */
 void hkm_timing_print(int fd);

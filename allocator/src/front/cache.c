@@ -31,7 +31,7 @@ static struct plan plan(struct hkm_warm *warm, unsigned cls, bool refill) {
 
 /* Slot of the bin's NULL, for a capacity. */
 static void **bottom_of(struct hkm_heap *heap, unsigned cls, unsigned capacity) {
-    return &heap->slots[hkm_classes[cls].last_slot - capacity];
+    return &heap->bins[cls][HKM_BIN_SLOTS - 1 - capacity];
 }
 
 void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
@@ -40,7 +40,7 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
         return NULL;
     }
     const struct plan next = plan(&heap->warm[cls], cls, true);
-    void *blocks[HKM_BIN_MOST];
+    void *blocks[HKM_BIN_SLOTS];
     size_t n = hkm_slab_take(slab, blocks, next.blocks, zero);
     for (slab = slab->next; slab != NULL && n < next.blocks; slab = slab->next) {
         bool other;
@@ -76,7 +76,7 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
         struct hkm_slab *slab = slab_of_block(blocks[0], cls);
         const char *const base = slab->base;
         const uint64_t inverse = slab->inverse;
-        const uint64_t span = (uintptr_t)1 << hkm_slab_shift(hkm_classes[cls].kind);
+        const uint64_t span = (uint64_t)slab->block_size * slab->capacity;
         const unsigned word = hkm_block_index(slab, blocks[0]) / 64;
         uint64_t mask = 0;
         unsigned given = 0;
@@ -100,10 +100,6 @@ static void give_back(struct hkm_heap *heap, unsigned cls, void **blocks, size_t
 void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     struct hkm_warm *warm = &heap->warm[cls];
     const unsigned before = warm->capacity;
-    if (before != 0 && heap->top[cls] != bottom_of(heap, cls, 0)) {
-        *++heap->top[cls] = block; /* only a step on the way to the bin's end */
-        return;
-    }
     const struct plan next = plan(warm, cls, false);
     void **bottom = bottom_of(heap, cls, next.capacity);
     warm->capacity = (uint8_t)next.capacity;
@@ -117,7 +113,7 @@ void hkm_cache_flush_and_put(struct hkm_heap *heap, unsigned cls, void *block) {
     } else {
         /* the older ones go: what was freed last is in the processor's caches and comes back first
          */
-        void *blocks[HKM_BIN_MOST];
+        void *blocks[HKM_BIN_SLOTS];
         memcpy(blocks, bottom + 1, next.blocks * sizeof *blocks);
         memmove(bottom + 1, bottom + 1 + next.blocks, (before - next.blocks) * sizeof *bottom);
         heap->top[cls] = bottom + (before - next.blocks);
@@ -145,7 +141,7 @@ void hkm_cache_release(struct hkm_heap *heap, bool keep_small) {
             give_back(heap, cls, bottom + 1, (size_t)(heap->top[cls] - bottom));
             warm->capacity = 0;
             warm->filled_last = false;
-            heap->top[cls] = &hkm_no_bin[HKM_BIN_STEP - 1];
+            heap->top[cls] = &hkm_no_bin[HKM_BIN_SLOTS - 1];
         }
         hkm_warm_release(heap, cls);
     }

@@ -12,9 +12,9 @@
 #include "superslab/arena.h"
 #include "superslab/pool.h"
 
-_Alignas(HKM_BIN_STEP * sizeof(void *)) void *hkm_no_bin[HKM_BIN_STEP];
+_Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *hkm_no_bin[HKM_BIN_SLOTS];
 
-#define NO_BIN &hkm_no_bin[HKM_BIN_STEP - 1]
+#define NO_BIN &hkm_no_bin[HKM_BIN_SLOTS - 1]
 __extension__ struct hkm_heap hkm_no_heap = {.top = {[0 ... HKM_BINS - 1] = NO_BIN}};
 _Thread_local struct hkm_heap *hkm_heap_self = &hkm_no_heap;
 
@@ -67,7 +67,7 @@ static struct hkm_heap *heap_take(void) {
         idle_count--;
         hkm_count(HKM_HEAP_REUSED, 1);
     } else {
-        heap = hkm_sys_mmap(sizeof *heap + hkm_bin_slots * sizeof(void *)); /* page-aligned */
+        heap = hkm_sys_mmap(sizeof *heap + HKM_CLASSES * sizeof heap->bins[0]); /* page-aligned */
         if (heap != NULL) {
             for (unsigned i = 0; i < HKM_BINS; i++) {
                 heap->top[i] = NO_BIN;

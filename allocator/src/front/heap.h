@@ -13,11 +13,8 @@
 
 struct hkm_slab;
 
-/* A bin is an array of a power of two of slots, at least this many and at most HKM_BIN_MOST, that
- * ends at a multiple of HKM_BIN_STEP slots. Small bins lie close together: they share few cache
- * sets. */
-#define HKM_BIN_STEP 32u
-#define HKM_BIN_MOST 128u
+/* A bin is an array of this many slots, aligned to its own size; a power of two. */
+#define HKM_BIN_SLOTS 128u
 /* Codes of the state map that the fast paths may look up. */
 #define HKM_BINS 128u
 
@@ -25,9 +22,9 @@ struct hkm_slab;
  * The fast paths see only `top`. The bin's blocks are in the slots after its *bottom* slot, which
  * holds NULL, up to *top. So
  *   - the bin is empty when *top is NULL (top is at the bottom),
- *   - it may be full when the next slot's address is a multiple of a step; the slow path knows
- * whether this is the bin's end or only one of the steps on the way there,
- *   - its capacity is set by where the bottom lies, at no cost on the fast paths.
+ *   - it is full when the next slot's address is a multiple of a bin's size,
+ *   - its capacity is set by where the bottom lies, at no cost on the fast paths. The slots below
+ * the bottom are never touched.
  * Codes that stand for no class, and classes not used yet, point to hkm_no_bin's last slot, which
  * holds NULL: empty and full at once, so both fast paths leave for the slow path, and no other
  * check for "not initialised" is needed.
@@ -47,17 +44,17 @@ struct hkm_heap {
     _Atomic uint64_t counters[HKM_HEAP_COUNTERS]; /* written by the holder only */
     struct hkm_heap *next;                        /* of all heaps */
     struct hkm_heap *next_idle;
-    _Alignas(HKM_BIN_STEP * sizeof(void *)) void *slots[]; /* hkm_bin_slots of them */
+    _Alignas(HKM_BIN_SLOTS * sizeof(void *)) void *bins[][HKM_BIN_SLOTS]; /* HKM_CLASSES */
 };
 
 /* Stands for "no heap": every bin is empty and full at once. */
 extern HKM_HIDDEN struct hkm_heap hkm_no_heap;
-extern HKM_HIDDEN void *hkm_no_bin[HKM_BIN_STEP];
+extern HKM_HIDDEN void *hkm_no_bin[HKM_BIN_SLOTS];
 extern HKM_HIDDEN _Thread_local struct hkm_heap *hkm_heap_self;
 
-/* Whether a slot's address is one at which a bin may end. */
-static inline bool hkm_bin_may_end(void **slot) {
-    return ((uintptr_t)slot & (HKM_BIN_STEP * sizeof(void *) - 1)) == 0;
+/* Whether a slot is the one after a bin's last. */
+static inline bool hkm_bin_ends(void **slot) {
+    return ((uintptr_t)slot & (HKM_BIN_SLOTS * sizeof(void *) - 1)) == 0;
 }
 
 /* Sums of the heaps' warm pool hits and misses of a class. */

@@ -32,10 +32,12 @@ static inline void hkm_demand_change(struct hkm_demand *demand, size_t bytes, ui
     }
 }
 
-/* Bytes that may be kept free because they were live at the recent peak. */
+/* Bytes that may be kept free because they were live at the recent peak. A twentieth of the peak
+ * more, for free ranges too small for the request at hand: without it such a request makes others
+ * lose their pages, which are then faulted in again. */
 static inline size_t hkm_demand_slack(const struct hkm_demand *demand) {
     const size_t peak = demand->peak > demand->last_peak ? demand->peak : demand->last_peak;
-    return peak - demand->live;
+    return peak + peak / 20 - demand->live;
 }
 
 #endif

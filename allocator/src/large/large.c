@@ -132,7 +132,9 @@ static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
         put_rest(range, with_pages, zero);
         range = aligned;
     }
-    if (range != NULL && range->size > size && worth_splitting(range->size, size)) {
+    /* the ring finds by exact size: a range that keeps a rest would not be found again */
+    if (range != NULL && range->size > size &&
+        (hkm_settings.whale_ring || worth_splitting(range->size, size))) {
         put_rest(hkm_range_split(range, size), with_pages, zero);
     }
     if (range != NULL) {
@@ -172,7 +174,8 @@ static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero)
     hkm_large_lock();
     HKM_TIMED_BEGIN;
     struct hkm_range *range = NULL;
-    if (hkm_settings.big_cache && size < hkm_strategy.threshold && alignment <= HKM_PAGE) {
+    if (hkm_settings.big_cache && size > HKM_BIG_ABOVE && size < hkm_strategy.threshold &&
+        alignment <= HKM_PAGE) {
         size = hkm_big_round(size);
         range = hkm_big_get(size, site);
     }
@@ -344,7 +347,11 @@ void hkm_large_apply(const struct hkm_strategy *strategy) {
             hkm_whale_put_rest(range, now_ns);
         }
     }
+    const bool regroup = strategy->per_site != hkm_strategy.per_site;
     hkm_strategy = *strategy;
+    if (regroup) {
+        hkm_whale_regroup();
+    }
     gauges();
 }
 

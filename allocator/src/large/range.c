@@ -76,6 +76,7 @@ void hkm_range_move(struct hkm_range *range, char *base, size_t size) {
 struct hkm_range *hkm_range_split(struct hkm_range *range, size_t size) {
     struct hkm_range *rest = hkm_range_new(range->base + size, range->size - size);
     if (rest != NULL) {
+        rest->site = range->site;
         hkm_range_move(range, range->base, size);
     }
     return rest;

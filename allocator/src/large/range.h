@@ -31,8 +31,9 @@ struct hkm_range *hkm_range_new(char *base, size_t size);
 void hkm_range_delete(struct hkm_range *range);
 /* Gives a range that is in no set another place and size. */
 void hkm_range_move(struct hkm_range *range, char *base, size_t size);
-/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range, in no set,
- * which is returned. NULL when there is no memory for its descriptor: the range is then as it was.
+/* Cuts a range that is in no set down to `size` bytes; the rest becomes a new range of the same
+ * site, in no set, which is returned. NULL when there is no memory for its descriptor: the range is
+ * then as it was.
  */
 struct hkm_range *hkm_range_split(struct hkm_range *range, size_t size);
 /* Range that starts, or ends, at an address; NULL when there is none. */

@@ -122,6 +122,20 @@ void hkm_whale_tick(size_t slack, uint64_t since_ns, uint64_t now_ns, bool all) 
     purge_is_due |= all || (waiting.oldest != NULL && waiting.oldest->freed_ns <= since_ns);
 }
 
+void hkm_whale_regroup(void) {
+    static struct hkm_range_set all; /* empty but in here */
+    all.apart = hkm_settings.whale_ring;
+    for (struct hkm_range *old = oldest(); old != NULL; old = oldest()) {
+        hkm_range_set_remove(old->set, old);
+        hkm_range_set_put(&all, old, old->freed_ns);
+    }
+    while (all.oldest != NULL) {
+        struct hkm_range *old = all.oldest;
+        hkm_range_set_remove(&all, old);
+        hkm_range_set_put(ring_of(old->site), old, old->freed_ns);
+    }
+}
+
 bool hkm_whale_purge_is_due(void) {
     return purge_is_due;
 }

@@ -25,6 +25,9 @@ void hkm_whale_put_rest(struct hkm_range *range, uint64_t now_ns);
 /* Evicts what is over the limits or was put before since_ns; with `all` set, everything that waits
  * is due at once. */
 void hkm_whale_tick(size_t slack, uint64_t since_ns, uint64_t now_ns, bool all);
+/* Puts every range where the strategy in force looks for it first. Else what another strategy has
+ * put elsewhere would stay apart from its neighbours, and fit fewer requests. */
+void hkm_whale_regroup(void);
 /* Bytes that are free with their pages, those that wait for the purge included. */
 size_t hkm_whale_bytes(void);
 /* Whether there is a batch to be purged. */

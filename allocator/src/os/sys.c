@@ -84,6 +84,14 @@ void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
     return got == MAP_FAILED ? NULL : got;
 }
 
+#if HKM_GUESS
+bool hkm_sys_is_mapped(const void *page) {
+    unsigned char resident;
+    hkm_count(HKM_SYS_MINCORE, 1);
+    return mincore((void *)(uintptr_t)page, 1, &resident) == 0;
+}
+#endif
+
 static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);

@@ -29,6 +29,11 @@ void hkm_sys_madvise_hugepage(void *address, size_t size);
  * untouched. */
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size);
 
+#if HKM_GUESS
+/* Whether the page at an address is mapped (superslab/guess.h). */
+bool hkm_sys_is_mapped(const void *page);
+#endif
+
 /* Nanoseconds of a monotonic clock of some milliseconds' resolution; no system call on the usual
  * machines. */
 uint64_t hkm_sys_clock_ns(void);

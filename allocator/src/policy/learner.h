@@ -1,15 +1,13 @@
 /*
  * The learner (HAKMEM_LEARNER=1, set by HAKMEM_MODE=learning): finds the strategy (strategy.h) that
- * costs a program least. It plays strategies against each other: a match is an episode of large
- * operations under each, and the lower cost per operation, over the episodes so far, wins. The cost
- * is
+ * costs a program least. It lets them play against each other (tournament.h), each for an episode
+ * of large operations at a time, and measures what an episode costs:
  *
  *     time spent in the large path + page faults x price of a fault (measured once)
  *         + free bytes kept x time x HAKMEM_PRICE_NS_PER_MIB_S.
  *
- * Elo's ratings (elo.h) sum the matches up. When they have settled, the leader is frozen; when it
- * costs several times as much as before or the sizes asked for depart from what they were, it is
- * thawed and all begins anew.
+ * The winner is frozen; when it costs several times as much as before, or the sizes asked for leave
+ * the range that they have had since, it is thawed and all begins anew.
  *
  * The large path calls it (large/large.c). All but hkm_learner_watches under its lock.
  */

@@ -8,6 +8,7 @@
 #include "os/sys.h"
 #include "policy/modes.h"
 #include "policy/strategy.h"
+#include "superslab/classes.h"
 #include "visibility.h"
 
 #define MIB             (UINT64_C(1) << 20)
@@ -25,6 +26,8 @@ struct hkm_settings hkm_settings = {
     .whale_threshold = 2 * MIB,
     .whale_slots = 8,
     .big_cache = true,
+    .mid = true,
+    .lazy_zero = true,
     .whale_max_bytes = 64 * MIB,
     .region_max_bytes = 4096 * MIB,
     .region_max_count = 1024,
@@ -65,6 +68,8 @@ static const struct {
     {"HAKMEM_WHALE_RING", &hkm_settings.whale_ring},
     {"HAKMEM_WHALE_PER_SITE", &hkm_settings.whale_per_site},
     {"HAKMEM_BIGCACHE", &hkm_settings.big_cache},
+    {"HAKMEM_MID", &hkm_settings.mid},
+    {"HAKMEM_LAZY_ZERO", &hkm_settings.lazy_zero},
     {"HAKMEM_THP", &hkm_settings.thp},
     {"HAKMEM_WHALE_LEARN", &hkm_settings.whale_learn},
     {"HAKMEM_STATS", &hkm_settings.stats},
@@ -77,6 +82,17 @@ static const struct {
     {"HAKMEM_SITES", &hkm_settings.sites},
     {"HAKMEM_SETTINGS", &hkm_settings.print},
     {"HAKMEM_SS_DEBUG", &hkm_settings.superslab_debug},
+};
+
+/* Two whole numbers with a colon between them. */
+static const struct {
+    const char *name;
+    uint64_t *first, *second;
+    uint64_t first_max, second_max;
+    const char *right;
+} pairs[] = {
+    {"HAKMEM_PREWARM_CLASS", &hkm_settings.prewarm_bytes, &hkm_settings.prewarm_count,
+     HKM_MIDDLE_MAX, 65536, "needs BYTES:COUNT, whole numbers up to 1048576 and 65536"},
 };
 
 static const char *const on_error_words[] = {"abort", "report", "ignore", NULL};
@@ -98,7 +114,7 @@ static const struct {
      "needs dontneed, munmap, free or keep"},
 };
 
-static HKM_COLD void refuse(const char *name, const char *value, const char *right) {
+HKM_COLD void hkm_settings_refuse(const char *name, const char *value, const char *right) {
     struct hkm_text line = {.length = 0};
     hkm_text_string(&line, "hakmem: ");
     hkm_text_string(&line, name);
@@ -110,23 +126,26 @@ static HKM_COLD void refuse(const char *name, const char *value, const char *rig
     hkm_sys_write(2, line.bytes, line.length);
 }
 
-/* A whole decimal number up to max; false for anything else. */
-static bool parse(const char *text, uint64_t max, uint64_t *value) {
+/* A whole decimal number up to max, which ends at `end`; its length, 0 for anything else. */
+static size_t parse_to(const char *text, char end, uint64_t max, uint64_t *value) {
+    const char *const begin = text;
     uint64_t sum = 0;
-    if (*text == '\0') {
-        return false;
-    }
-    for (; *text != '\0'; text++) {
+    for (; *text != end; text++) {
         if (*text < '0' || *text > '9') {
-            return false;
+            return 0;
         }
         sum = sum * 10 + (uint64_t)(*text - '0');
         if (sum > max) {
-            return false;
+            return 0;
         }
     }
     *value = sum;
-    return true;
+    return (size_t)(text - begin);
+}
+
+/* The same for all of a text. */
+static bool parse(const char *text, uint64_t max, uint64_t *value) {
+    return parse_to(text, '\0', max, value) != 0;
 }
 
 /* Each sets the setting of that name from a text, and says so where the text cannot be used; false
@@ -144,7 +163,7 @@ static bool assign_number(const char *name, const char *text) {
             hkm_text_string(&right, "needs a whole number from 0 to ");
             hkm_text_number(&right, numbers[i].max);
             right.bytes[right.length] = '\0';
-            refuse(name, text, right.bytes);
+            hkm_settings_refuse(name, text, right.bytes);
         }
         return true;
     }
@@ -160,7 +179,25 @@ static bool assign_switch(const char *name, const char *text) {
         if (parse(text, 1, &value)) {
             *switches[i].value = value != 0;
         } else {
-            refuse(name, text, "needs 0 or 1");
+            hkm_settings_refuse(name, text, "needs 0 or 1");
+        }
+        return true;
+    }
+    return false;
+}
+
+static bool assign_pair(const char *name, const char *text) {
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        if (strcmp(name, pairs[i].name) != 0) {
+            continue;
+        }
+        uint64_t first, second;
+        const size_t length = parse_to(text, ':', pairs[i].first_max, &first);
+        if (length > 0 && parse(text + length + 1, pairs[i].second_max, &second)) {
+            *pairs[i].first = first;
+            *pairs[i].second = second;
+        } else {
+            hkm_settings_refuse(name, text, pairs[i].right);
         }
         return true;
     }
@@ -179,13 +216,13 @@ static void assign_choice(const char *name, const char *text) {
         if (choices[i].words[word] != NULL) {
             *choices[i].value = word;
         } else {
-            refuse(name, text, choices[i].right);
+            hkm_settings_refuse(name, text, choices[i].right);
         }
     }
 }
 
 void hkm_settings_assign(const char *name, const char *text) {
-    if (!assign_number(name, text) && !assign_switch(name, text)) {
+    if (!assign_number(name, text) && !assign_switch(name, text) && !assign_pair(name, text)) {
         assign_choice(name, text);
     }
 }
@@ -206,10 +243,25 @@ void hkm_settings_read(void) {
     for (size_t i = 0; i < COUNT_OF(switches); i++) {
         read_one(switches[i].name);
     }
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        read_one(pairs[i].name);
+    }
     for (size_t i = 1; i < COUNT_OF(choices); i++) { /* but for the mode */
         read_one(choices[i].name);
     }
     hkm_strategies_init();
+}
+
+static void print_pair(int fd, const char *name, uint64_t first, uint64_t second) {
+    struct hkm_text line = {.length = 0};
+    hkm_text_string(&line, "setting ");
+    hkm_text_string(&line, name);
+    hkm_text_string(&line, "=");
+    hkm_text_number(&line, first);
+    hkm_text_string(&line, ":");
+    hkm_text_number(&line, second);
+    hkm_text_string(&line, "\n");
+    hkm_sys_write(fd, line.bytes, line.length);
 }
 
 static void print_line(int fd, const char *name, const char *word, uint64_t number) {
@@ -235,5 +287,8 @@ void hkm_settings_print(int fd) {
     }
     for (size_t i = 0; i < COUNT_OF(switches); i++) {
         print_line(fd, switches[i].name, NULL, *switches[i].value);
+    }
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        print_pair(fd, pairs[i].name, *pairs[i].first, *pairs[i].second);
     }
 }

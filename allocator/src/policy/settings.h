@@ -20,6 +20,8 @@ struct hkm_settings {
     uint64_t warm_prefill; /* HAKMEM_WARM_PREFILL: slabs that secondary prefill brings in at once,
                               at most */
     uint64_t prewarm;      /* HAKMEM_PREWARM_SUPERSLABS: mapped at start */
+    /* HAKMEM_PREWARM_CLASS=BYTES:COUNT: slabs for blocks of so many bytes, made at start */
+    uint64_t prewarm_bytes, prewarm_count;
     bool background; /* HAKMEM_BACKGROUND: a thread that gives memory back while the program is idle
                       */
     uint64_t lru_max_count;    /* HAKMEM_SUPERSLAB_MAX_CACHED: emptied SuperSlabs that are kept */
@@ -35,9 +37,11 @@ struct hkm_settings {
     bool whale_ring;           /* HAKMEM_WHALE_RING: exact sizes in a ring of slots */
     bool whale_per_site;       /* HAKMEM_WHALE_PER_SITE: a ring for each call site */
     bool big_cache;            /* HAKMEM_BIGCACHE */
-    bool thp;                  /* HAKMEM_THP: transparent huge pages for large blocks */
-    bool whale_learn;          /* HAKMEM_WHALE_LEARN: keep what was live at the recent peak, too */
-    bool stats;                /* HAKMEM_STATS: print all counters at exit */
+    bool mid;             /* HAKMEM_MID: 0 leaves blocks of 64 KiB and more to the large path */
+    bool lazy_zero;       /* HAKMEM_LAZY_ZERO: 0 has calloc clear what is known to be zero, too */
+    bool thp;             /* HAKMEM_THP: transparent huge pages for large blocks */
+    bool whale_learn;     /* HAKMEM_WHALE_LEARN: keep what was live at the recent peak, too */
+    bool stats;           /* HAKMEM_STATS: print all counters at exit */
     bool warm_pool_stats; /* HAKMEM_WARM_POOL_STATS: print the warm pool's hits and misses by class
                              at exit */
 #if HAKMEM_DEBUG_TIMING
@@ -60,6 +64,8 @@ extern HKM_HIDDEN struct hkm_settings hkm_settings;
 
 /* Reads the environment. A value that cannot be used is one line on stderr and the default. */
 void hkm_settings_read(void);
+/* Says in one line on stderr that a variable's value cannot be used. right: what it needs. */
+void hkm_settings_refuse(const char *name, const char *value, const char *right);
 /* Sets one variable, given as in the environment. A name that is none changes nothing. */
 void hkm_settings_assign(const char *name, const char *text);
 /* Prints every setting as a line 'setting NAME=value', in the form of the environment. */

@@ -14,7 +14,8 @@
  * Both are mapped by groups of SuperSlabs, and stay.
  *
  * A byte of the state map is written only by whoever owns the block at that time: malloc before it
- * returns the block, free when it takes it. Hence plain stores suffice.
+ * returns the block, free when it takes it. Hence plain stores suffice; free takes blocks of more
+ * than 64 KiB by an atomic exchange all the same.
  */
 #ifndef HKM_SUPERSLAB_ARENA_H
 #define HKM_SUPERSLAB_ARENA_H

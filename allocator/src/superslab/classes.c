@@ -1,8 +1,10 @@
 /* See classes.h. */
 #include "superslab/classes.h"
 
+#include "policy/settings.h"
+
 struct hkm_class hkm_classes[HKM_CLASSES];
-size_t hkm_bin_slots;
+unsigned hkm_last_class;
 uint8_t hkm_class_by_16[65];
 uint8_t hkm_class_by_128[512];
 uint8_t hkm_class_by_16k[64];
@@ -12,6 +14,9 @@ uint8_t hkm_class_by_16k[64];
 #define CACHE_BYTES 32768u
 #define LEAN_BYTES  8192u
 #define CACHE_SLOTS 127u
+
+/* With HAKMEM_MID=0, classes from this size on are not in use. */
+#define MID_LEAST 65536u
 
 static enum hkm_kind kind_of(uint32_t size) {
     if (size <= HKM_SMALL_MAX) {
@@ -31,18 +36,22 @@ static uint8_t slots_of(uint32_t size, uint32_t bytes) {
 
 static void define(unsigned cls, uint32_t size) {
     const enum hkm_kind kind = kind_of(size);
-    const uint8_t cache_slots = slots_of(size, CACHE_BYTES);
-    /* one slot more than blocks, for the bottom */
-    hkm_bin_slots += cache_slots < 32 ? 32 : cache_slots < 64 ? 64 : 128;
     hkm_classes[cls] = (struct hkm_class){
         .size = size,
-        .capacity = (uint16_t)(((size_t)1 << hkm_slab_shift(kind)) / size),
         .kind = (uint8_t)kind,
-        .cache_slots = cache_slots,
+        .cache_slots = slots_of(size, CACHE_BYTES),
         .lean_slots = slots_of(size, LEAN_BYTES),
-        .last_slot = (uint16_t)(hkm_bin_slots - 1),
         .inverse = ((UINT64_C(1) << 42) + size - 1) / size,
     };
+    struct hkm_class *const class = &hkm_classes[cls];
+    const size_t room =
+        ((size_t)1 << hkm_slab_shift(kind)) - hkm_slab_colour(class, HKM_COLOURS - 1);
+    class->capacity = (uint16_t)(room / size);
+}
+
+/* The class, or 0 where it is beyond the last one. */
+static uint8_t in_use(unsigned cls) {
+    return (uint8_t)(cls <= hkm_last_class ? cls : 0);
 }
 
 void hkm_classes_init(void) {
@@ -66,31 +75,38 @@ void hkm_classes_init(void) {
         size += power / (power < 8192 ? 8 : 4);
         define(cls++, size);
     }
+    while (hkm_last_class + 1 < cls && hkm_classes[hkm_last_class + 1].capacity > 0 &&
+           (hkm_settings.mid || hkm_classes[hkm_last_class + 1].size < MID_LEAST)) {
+        hkm_last_class++;
+    }
     cls = HKM_SMALL_CLASSES + 1;
-    for (uint32_t i = HKM_SMALL_MAX / 128; i < 512; i++) {
+    for (uint32_t i = HKM_TINY ? HKM_SMALL_MAX / 128 : 0; i < 512; i++) {
         while (hkm_classes[cls].size < (i + 1) * 128) {
             cls++;
         }
-        hkm_class_by_128[i] = (uint8_t)cls;
+        hkm_class_by_128[i] = in_use(cls);
     }
     for (uint32_t i = 65536 / 16384; i < 64; i++) {
         while (hkm_classes[cls].size < (i + 1) * 16384) {
             cls++;
         }
-        hkm_class_by_16k[i] = (uint8_t)cls;
+        hkm_class_by_16k[i] = in_use(cls);
     }
 }
 
 unsigned hkm_class_aligned(size_t size, size_t alignment) {
-    if (size > HKM_MIDDLE_MAX || alignment > HKM_MIDDLE_MAX) {
+    if (alignment > HKM_MIDDLE_MAX || hkm_is_large(size < alignment ? alignment : size)) {
         return 0;
     }
     /* Slabs lie at multiples of their own size, so a block is aligned where its class's size is a
-     * multiple. */
-    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls < HKM_CLASSES;
+     * multiple and it is not coloured. */
+    for (unsigned cls = hkm_class_of(size < alignment ? alignment : size); cls <= hkm_last_class;
          cls++) {
         const struct hkm_class *class = &hkm_classes[cls];
-        if (class->size % alignment == 0 && (size_t)1 << hkm_slab_shift(class->kind) >= alignment) {
+        const size_t reach = hkm_class_is_coloured(class)
+                                 ? HKM_COLOUR_ALIGN
+                                 : (size_t)1 << hkm_slab_shift(class->kind);
+        if (class->size % alignment == 0 && reach >= alignment) {
             return cls;
         }
     }

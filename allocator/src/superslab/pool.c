@@ -196,6 +196,7 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
     const struct hkm_class *class = &hkm_classes[cls];
     const unsigned shift = hkm_slab_shift(class->kind);
     pthread_mutex_lock(&pool_lock);
+    tick_if_due(hkm_sys_clock_ns());
     struct hkm_superslab *superslab = superslab_with_room(cls, stage);
     if (superslab == NULL) {
         pthread_mutex_unlock(&pool_lock);
@@ -218,7 +219,7 @@ struct hkm_slab *hkm_pool_new(unsigned cls, struct hkm_heap *owner, enum hkm_cou
         return NULL;
     }
     struct hkm_slab *slab = &superslab->slab[index];
-    slab->base = base;
+    slab->base = base + hkm_slab_colour(class, superslab->number + index);
     slab->superslab = superslab;
     slab->next = slab->prev = NULL;
     slab->inverse = class->inverse;
@@ -268,10 +269,11 @@ size_t hkm_pool_claim(unsigned cls, struct hkm_heap *owner, struct hkm_slab **go
 
 static void retire_unlinked(struct hkm_slab *slab) {
     struct hkm_superslab *superslab = slab->superslab;
-    const size_t size = (size_t)1 << hkm_slab_shift(superslab->kind);
-    if (!hkm_settings.superslab && !hkm_sys_munmap(slab->base, size)) {
+    const unsigned shift = hkm_slab_shift(superslab->kind);
+    char *const start = superslab->base + ((size_t)slab->index << shift);
+    if (!hkm_settings.superslab && !hkm_sys_munmap(start, (size_t)1 << shift)) {
         /* One mapping too many for the kernel: where something is mapped, no other slab can be. */
-        hkm_sys_madvise_dontneed(slab->base, size);
+        hkm_sys_madvise_dontneed(start, (size_t)1 << shift);
         return;
     }
     pthread_mutex_lock(&pool_lock);
@@ -316,6 +318,14 @@ static bool is_mostly_free(struct hkm_slab *slab) {
     return free_blocks * 4 >= slab->capacity * 3u;
 }
 
+/* At the end of the list: the fullest are used first. */
+static void link_last(struct class_list *list, struct hkm_slab *slab) {
+    slab->next = NULL;
+    slab->prev = list->last;
+    *(list->last != NULL ? &list->last->next : &list->first) = slab;
+    list->last = slab;
+}
+
 void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     struct class_list *list = &lists[cls];
     bool listed;
@@ -325,10 +335,7 @@ void hkm_pool_list(struct hkm_slab *slab, unsigned cls, uint64_t control) {
     if (listed) {
         atomic_fetch_add_explicit(&list->waiting, 1, memory_order_relaxed);
         if (is_mostly_free(slab)) {
-            slab->next = NULL;
-            slab->prev = list->last;
-            *(list->last != NULL ? &list->last->next : &list->first) = slab;
-            list->last = slab;
+            link_last(list, slab);
         } else {
             slab->prev = NULL;
             slab->next = list->first;
@@ -399,6 +406,25 @@ unsigned hkm_pool_prewarm(unsigned arena, unsigned n) {
         done++;
     }
     pthread_mutex_unlock(&pool_lock);
+    return done;
+}
+
+unsigned hkm_pool_prewarm_class(unsigned cls, unsigned n) {
+    struct class_list *list = &lists[cls];
+    unsigned done = 0;
+    enum hkm_counter stage;
+    struct hkm_slab *slab;
+    while (done < n && (slab = hkm_pool_new(cls, NULL, &stage)) != NULL) {
+        uint64_t control = atomic_load_explicit(&slab->control, memory_order_relaxed);
+        pthread_mutex_lock(&list->lock);
+        if (hkm_slab_change(slab, &control, HKM_SLAB_LISTED)) {
+            atomic_fetch_add_explicit(&list->waiting, 1, memory_order_relaxed);
+            link_last(list, slab);
+        }
+        pthread_mutex_unlock(&list->lock);
+        done++;
+    }
+    hkm_count(HKM_SLAB_PREWARMED, done);
     return done;
 }
 

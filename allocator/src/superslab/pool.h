@@ -36,6 +36,10 @@ void hkm_pool_print(int fd);
 /* Maps up to n SuperSlabs of an arena for later; returns how many there was memory for. */
 unsigned hkm_pool_prewarm(unsigned arena, unsigned n);
 
+/* Makes n slabs of the class, which wait LISTED for whoever needs one; returns how many there was
+ * memory for. */
+unsigned hkm_pool_prewarm_class(unsigned cls, unsigned n);
+
 /* Locks every lock of the pool before a fork, and unlocks them after it in parent and child. */
 void hkm_pool_lock_all(void);
 void hkm_pool_unlock_all(void);
