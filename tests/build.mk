@@ -72,8 +72,9 @@ test:  ## every test; installs what is missing; the last line is 'N passed, N fa
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run --build $(BUILD)
 
-nightly:  ## every test, the random ones for long: a hundred million operations
+nightly:  ## every test, the random ones for long: a hundred million operations; all sanitizers and fuzz targets
 	@HKL_NIGHTLY=1 $(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory protocol asan ubsan tsan fuzz
 
 check: all test-programs  ## the fast tests, under a minute
 	@tests/run --fast --build $(BUILD)

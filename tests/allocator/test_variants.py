@@ -27,11 +27,8 @@ def library(built: Path, variant: str) -> Path:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_builds_and_works(variant: str, run: Run, built: Path) -> None:
     # a system call for each free of a big block takes test_remote to its time limit
-    programs = [
-        "test_api-preload",
-        "test_misuse",
-        "test_threads" if variant == "guess" else "test_remote",
-    ]
+    threads = "test_threads" if variant == "guess" else "test_remote"
+    programs = ["test_api-preload", "test_misuse", threads]
     if variant == "hardened":
         programs = programs[:1]  # the others are for settings that it has not; see test_hardened.py
     for program in programs:
