@@ -5,6 +5,7 @@ off when the run is resumed, so that its trial is done again.
 """
 
 import fcntl
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -112,7 +113,8 @@ class Trials:
         """
         path = folder / "trials.jsonl"
         try:
-            self._file = path.open("a+b")
+            # unbuffered: what a full disk refused must not be written again when the file is closed
+            self._file = path.open("a+b", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(f"--resume {folder}: this run is going on in another process") from (
@@ -123,7 +125,7 @@ class Trials:
         self.done: dict[int, dict[str, Any]] = {}
         self._file.seek(0)
         whole = 0
-        lines = self._file.readlines()
+        lines = io.BytesIO(self._file.readall()).readlines()
         for number, line in enumerate(lines, 1):
             try:
                 if not line.endswith(b"\n"):
@@ -141,8 +143,9 @@ class Trials:
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record and waits until it is on the disk. Raises OSError."""
-        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[self._file.write(line) :]
         os.fsync(self._file.fileno())
         self.done[record["trial"]] = record
 

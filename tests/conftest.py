@@ -16,6 +16,7 @@ SLOW_FILES = {
     "test_run.py",
     "test_stress.py",
     "test_storm.py",
+    "test_hostile.py",
     "test_hardened.py",
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs
