@@ -5,6 +5,12 @@
 # when that fails; with --record the recorded program's.
 set -euo pipefail
 
+# What is closed gets a place to go, or the next file opened would be taken for it; the first is this script.
+closed() { [ ! -e "/dev/fd/$1" ] || [ "/dev/fd/$1" -ef "${BASH_SOURCE[0]}" ]; }
+! closed 0 || exec </dev/null
+! closed 1 || exec >/dev/null
+! closed 2 || exec 2>/dev/null
+
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
@@ -12,7 +18,8 @@ export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 python=/usr/bin/python3
 [ ! -x "$root/scripts/find-python" ] || python=$("$root/scripts/find-python")
 
-compare=("$python" -P -m compare) # -P: the caller's folder holds none of our modules
+python=("$python" -P -X utf8) # -P: the caller's folder holds none of our modules; utf8: in any locale
+compare=("${python[@]}" -m compare)
 record=
 reads=
 for option in "$@"; do
@@ -24,7 +31,7 @@ for option in "$@"; do
     esac
 done
 if [ -n "$reads" ]; then # nothing is measured, nothing need be built
-    exec "$python" -P -m analysis "$@"
+    exec "${python[@]}" -m analysis "$@"
 fi
 "${compare[@]}" --check-args "$@" # a misspelt option need not wait for the build
 make -s -C "$root" -j"$(nproc)" all >&2 </dev/null
@@ -47,7 +54,7 @@ trap - INT TERM
 
 run=$(tail -n 1 "$said")
 if [ "$status" -le 1 ] && { [ -f "$run/run.json" ] || [ -f "$run/runs.json" ]; }; then
-    (cd "$root" && "$python" -P -m analysis "$run") || status=$?
+    (cd "$root" && "${python[@]}" -m analysis "$run") || status=$?
 fi
 cat "$said"
 exit "$status"

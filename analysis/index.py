@@ -4,6 +4,7 @@ report. Writes index.md, index.html and verdicts.csv into the run's folder."""
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def write(summaries: Mapping[str, Summary], folder: Path) -> None:
     context = {
         "name": folder.resolve().name,
         "created": meta["created"],
-        "command": " ".join(["./run.sh", *meta["argv"]]),
+        "command": shlex.join(["./run.sh", *meta["argv"]]),
         "git": meta["git"],
         "total": total,
         "links": [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def render_markdown(template: str, values: dict[str, Any]) -> str:
     """A Markdown template, the top-level one or one of ours, filled in."""
     environment = _environment([MARKDOWN_TEMPLATE.parent, HTML_TEMPLATES], autoescape=False)
     environment.filters["md"] = escape_markdown
+    environment.filters["code"] = code_span
     environment.filters["grid"] = markdown_grid
     text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -108,6 +110,13 @@ def escape_markdown(value: object) -> str:
     """`value` as text that Markdown shows as it is, on one line, also inside a table."""
     text = " ".join(str(value).split())
     return re.sub(r"([\\`*_<>|\[\]#])", r"\\\1", text)
+
+
+def code_span(text: str) -> str:
+    """`text` as a Markdown code span: its fence is longer than any run of backticks in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    space = " " if longest else ""
+    return f"{'`' * (longest + 1)}{space}{text}{space}{'`' * (longest + 1)}"
 
 
 def markdown_grid(grid: Grid) -> str:
@@ -138,7 +147,7 @@ def context(summary: Summary) -> dict[str, Any]:
         if summary.verdicts
         else None,
         "created": meta["created"],
-        "command": " ".join(["./run.sh", *meta["argv"]]),
+        "command": shlex.join(["./run.sh", *meta["argv"]]),
         "seed": meta["seed"],
         "git": meta["git"],
         "baseline": run.baseline.title,

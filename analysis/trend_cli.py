@@ -11,7 +11,7 @@ from analysis import trend
 from analysis.gate_cli import OneLineParser
 from analysis.load import RunError
 from compare import metric
-from compare.text import nearest
+from compare.text import did_you_mean
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 
@@ -24,8 +24,8 @@ def _metric(text: str) -> str:
     for name in names:
         group, _, rest = name.partition(".")
         if name not in metric.PLAIN and not (group in metric.GROUPS and rest):
-            near = nearest(name, metric.known([]))
-            raise argparse.ArgumentTypeError(f"'{name}': no such quantity; did you mean '{near}'?")
+            near = did_you_mean(name, metric.known([]))
+            raise argparse.ArgumentTypeError(f"'{name}': no such quantity{near}")
     return text
 
 

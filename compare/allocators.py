@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compare.errors import UsageError
-from compare.text import nearest
+from compare.text import did_you_mean
 from compare.tools import output_of
 
 TABLE = Path(__file__).with_name("allocators.toml")
@@ -182,8 +182,8 @@ def locate(name: str, table: Table, root: Path) -> Allocator:
     known = table.known.get(name)
     if known is None:
         raise UsageError(
-            f"--allocators '{name}': no such allocator; did you mean"
-            f" '{nearest(name, table.known)}'? --list shows all"
+            f"--allocators '{name}': no such allocator"
+            + did_you_mean(name, table.known, "--list shows all")
         )
     if not known.candidates:
         version = _version_of(known.version, None, None, root)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from compare import driver, micro, separate, sweep
 from compare.errors import UsageError
-from compare.text import nearest
+from compare.text import did_you_mean, not_plain
 
 DEFAULT_TRIALS = 15
 QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
@@ -144,16 +144,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _word(text: str) -> str:
-    if not text or "\0" in text:
+    if not text:
         raise argparse.ArgumentTypeError(f"'{text}': must not be empty")
+    if not_plain(text):
+        raise argparse.ArgumentTypeError(f"'{text}': must be UTF-8 without control characters")
     return text
 
 
 def _counters(text: str) -> str:
     if text not in _COUNTERS:
         raise argparse.ArgumentTypeError(
-            f"'{text}': must be perf, callgrind or none; did you mean"
-            f" '{nearest(text, _COUNTERS)}'?"
+            f"'{text}': must be perf, callgrind or none{did_you_mean(text, _COUNTERS)}"
         )
     return text
 
@@ -385,10 +386,9 @@ def parse(argv: Sequence[str]) -> Options:
         if not word.startswith("-"):
             raise UsageError(f"'{word}': no option takes it; --help shows what can be said")
         known = [option for option in parser._option_string_actions if option != "--check-args"]
-        raise UsageError(
-            f"{word.partition('=')[0]}: no such option; did you mean"
-            f" '{nearest(word.partition('=')[0], known)}'? --help shows all"
-        )
+        option = word.partition("=")[0]
+        near = did_you_mean(option, known, "--help shows all")
+        raise UsageError(f"{option}: no such option{near}")
     flags: tuple[str, ...] = after if given.micro is not None else ()
     program: tuple[str, ...] = after if given.micro is None else ()
     micro.check_flags(flags)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compare.allocators import sha256_of
 from compare.errors import UsageError
-from compare.text import last_line, nearest
+from compare.text import last_line, did_you_mean
 
 # Limits of the driver's options that do not depend on the scenario.
 MAX_ITERS = 10_000_000
@@ -100,8 +100,8 @@ def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> 
     for i, name in enumerate(names):
         if name not in known:
             raise UsageError(
-                f"--scenario '{name}': no such scenario; did you mean"
-                f" '{nearest(name, [*known, 'all'])}'? --list shows all"
+                f"--scenario '{name}': no such scenario"
+                + did_you_mean(name, [*known, "all"], "--list shows all")
             )
         if name in names[:i]:
             raise UsageError(f"--scenario '{name}': is named twice")

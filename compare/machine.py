@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from compare.allocators import sha256_of
+from compare.errors import UsageError
 from compare.layout import Layout
+from compare.text import not_plain
 from compare.tools import output_of
 
 # Variables that steer an allocator; they reach every arm's process.
@@ -17,12 +19,17 @@ _NAMES = ("GLIBC_TUNABLES",)
 
 
 def allocator_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of `environment` that steers allocators."""
-    return {
+    """The part of `environment` that steers allocators. Raises UsageError on what cannot be put
+    into a report."""
+    chosen = {
         name: value
         for name, value in sorted(environment.items())
         if name.startswith(_PREFIXES) or name in _NAMES
     }
+    for name, value in chosen.items():
+        if not_plain(name + value):
+            raise UsageError(f"{name}='{value}': must be UTF-8 without control characters")
+    return chosen
 
 
 def facts(layout: Layout, perf: str | None) -> dict[str, Any]:

@@ -4,13 +4,15 @@ Everything that can be wrong is found before the first byte is written.
 """
 
 import copy
+import itertools
 import os
 import re
 import resource
 import secrets
+import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +43,7 @@ from compare.errors import UsageError
 from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.machine import allocator_environment, facts
+from compare.output import put
 from compare.plan import Json
 from compare.progress import Display
 from compare.record import record
@@ -72,23 +75,23 @@ def main(argv: Sequence[str], layout: Layout | None = None) -> int:
         if options.record is not None:
             return record(options.record, options.program, layout)
         if options.list:
-            print(_listing(layout))
+            put(_listing(layout))
             return 0
         if options.resume is not None:
             folder = Path(os.path.realpath(options.resume))
             runs = storage.load_runs(folder)
             for part, run in runs.items():
-                _check_unchanged(run, part, layout)
+                _check_unchanged(run, folder / part, layout)
         else:
-            folder = _folder(options, layout)
+            if options.out is not None:  # a quick refusal; checked again when it is made
+                storage.check_new(Path(os.path.realpath(options.out)))
             if options.phases is not None:
-                runs = _phase_runs(options, argv, folder, layout)
+                runs = _phase_runs(options, argv, layout)
             else:
-                runs = {folder: _new_run(options, argv, layout)}
-            storage.check_new(folder)
-            storage.create_all(folder, runs)
-        status = max(_execute(run, part, folder, layout) for part, run in runs.items())
-        print(folder)
+                runs = {Path(): _new_run(options, argv, layout)}
+            folder = _new_folder(options, runs, layout)
+        status = max(_execute(run, folder / part, folder, layout) for part, run in runs.items())
+        put(str(folder))
         return status
     except Unfinished:
         return 130
@@ -152,8 +155,6 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     if options.programs is not None:
         programs = program.choose(options.programs, program.load_table())
     _check_pin(options.pin)
-    if options.out is not None:  # a quick refusal; checked again when it is made
-        storage.check_new(_folder(options, layout))
     chosen = choose(options.allocators, options.paths, load_table(), layout.root)
     environment = allocator_environment(os.environ)
     for allocator in chosen:
@@ -201,14 +202,10 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     return run
 
 
-def _phase_runs(
-    options: Options, argv: Sequence[str], folder: Path, layout: Layout
-) -> dict[Path, Json]:
-    """Folder -> run.json of each phase asked for, with everything checked before."""
+def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[Path, Json]:
+    """run.json of each phase asked for, by its folder below the run's; everything is checked."""
     phase_plan.check_environment(allocator_environment(os.environ))
     _check_pin(options.pin)
-    if options.out is not None:
-        storage.check_new(folder)
     chosen = phase.choose(options.phases or (), layout)
     perf_path = perf.find()
     seed = secrets.randbelow(_MAX_PLAN_SEED) if options.plan_seed is None else options.plan_seed
@@ -218,7 +215,7 @@ def _phase_runs(
     for one in chosen:
         counters = copy.deepcopy(probed)
         arms, cells = phase_plan.arms_and_cells(one, layout)
-        runs[folder if len(chosen) == 1 else phase_plan.folder_of(folder, one)] = plan.run_json(
+        runs[Path() if len(chosen) == 1 else Path(one.id)] = plan.run_json(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             argv=argv,
             seed=seed,
@@ -359,10 +356,12 @@ def _check_in_effect(allocator: Allocator, environment: dict[str, str], layout: 
         raise UsageError(f"{allocator.option}: not in effect: {problem}")
 
 
-def _folder(options: Options, layout: Layout) -> Path:
-    """Absolute path of the new run's folder."""
+def _new_folder(options: Options, runs: Mapping[Path, Json], layout: Layout) -> Path:
+    """Makes the new run's folder, which no other run has; its absolute path."""
     if options.out is not None:
-        return Path(os.path.realpath(options.out))
+        folder = Path(os.path.realpath(options.out))
+        storage.create(folder, runs)
+        return folder
     names = "+".join(
         [
             *options.scenarios,
@@ -374,11 +373,13 @@ def _folder(options: Options, layout: Layout) -> Path:
     if len(names) > _LONGEST_NAME:
         names = f"{names.count('+') + 1}-scenarios"
     stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{names}"
-    folder = layout.results / stem
-    number = 2
-    while folder.exists():  # two runs in one second
-        folder = layout.results / f"{stem}-{number}"
-        number += 1
+    for number in itertools.count(1):  # there may be more than one run in a second
+        folder = layout.results / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            storage.create(folder, runs)
+            break
+        except storage.Taken:
+            pass
     return folder
 
 
@@ -414,6 +415,11 @@ def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
             raise UsageError(f"{option}: this run needs {tool}, which is not here any more")
 
 
+def _resume(folder: Path) -> str:
+    """The command that goes on with a run, fit to be pasted into a shell."""
+    return shlex.join(["./run.sh", "--resume", str(folder)])
+
+
 def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
     """Runs what is left of the plan in `folder`, a part of the run in `whole`; says how it went.
 
@@ -424,8 +430,14 @@ def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
     profiled = any(entry["purpose"] == profile.PURPOSE for entry in run["plan"])
     perf_path = perf.find() if run["counters"]["mode"] == "perf" or profiled else None
     with storage.Trials(folder) as trials, Interrupt() as interrupt:
-        storage.point_latest(layout.results, whole)
+        unknown = trials.done.keys() - {entry["trial"] for entry in run["plan"]}
+        if unknown:
+            raise UsageError(f"--resume {whole}: trial {min(unknown)} is not in the plan")
         with Display(len(run["plan"]), len(trials.done)) as display:
+            try:
+                storage.point_latest(layout.results, whole)
+            except OSError as error:
+                display.say(f"note: results/latest: {error.strerror}")
             if "phase" in run:
                 display.say(f"phase {run['phase']['id']}: {run['phase']['title']}")
             for note in [*run["counters"]["notes"], *run.get("notes", [])]:
@@ -435,15 +447,14 @@ def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
                 finished = run_plan(run, trials, bench, display)
             except OSError as error:
                 raise UsageError(
-                    f"{folder}: {error.strerror or error}; go on with ./run.sh --resume {whole}"
+                    f"{folder}: {error.strerror or error}; go on with {_resume(whole)}"
                 ) from error
         failed = failures(trials)
         done = len(trials.done)
     total = len(run["plan"])
     if not finished:
         print(
-            f"interrupted: {done} of {total} trials are kept; go on with:"
-            f" ./run.sh --resume {whole}",
+            f"interrupted: {done} of {total} trials are kept; go on with:" f" {_resume(whole)}",
             file=sys.stderr,
         )
         raise Unfinished

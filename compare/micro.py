@@ -16,7 +16,7 @@ from pathlib import Path
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.plan import Json
-from compare.text import last_line, nearest
+from compare.text import last_line, did_you_mean
 
 DEFAULT_SIZES = (16, 256, 4096, 64 << 10, 1 << 20)
 _PREFIX = "micro:"
@@ -57,8 +57,8 @@ def cells(
     for i, name in enumerate(names):
         if name not in known:
             raise UsageError(
-                f"--micro '{name}': no such benchmark; did you mean '{nearest(name, known)}'?"
-                f" There are: {', '.join(known)}"
+                f"--micro '{name}': no such benchmark"
+                + did_you_mean(name, known, f"there are: {', '.join(known)}")
             )
         if name in names[:i]:
             raise UsageError(f"--micro '{name}': is named twice")

@@ -19,7 +19,7 @@ from compare.allocators import preload_path
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.schema import phase_error
-from compare.text import last_line, nearest, one_line
+from compare.text import last_line, did_you_mean, one_line
 from compare.tools import output_of
 
 Json = dict[str, Any]
@@ -113,8 +113,8 @@ def choose(names: Sequence[str], layout: Layout) -> list[Phase]:
     for i, name in enumerate(names):
         if name != "all" and name not in known:
             raise UsageError(
-                f"--phase '{name}': no such phase; did you mean"
-                f" '{nearest(name, [*known, 'all'])}'? --list shows all"
+                f"--phase '{name}': no such phase"
+                + did_you_mean(name, [*known, "all"], "--list shows all")
             )
         if name in names[:i]:
             raise UsageError(f"--phase '{name}': is named twice")
@@ -218,13 +218,11 @@ def _check_shape(file: _File, content: Json) -> None:
     if error.validator == "additionalProperties":
         allowed = list(error.schema["properties"])
         key = next(key for key in error.instance if key not in allowed)
-        raise file.wrong(
-            place, key, f"'{key}': no such key; did you mean '{nearest(key, allowed)}'?"
-        )
+        raise file.wrong(place, key, f"'{key}': no such key{did_you_mean(key, allowed)}")
     if error.validator == "enum":
         value, allowed = error.instance, error.validator_value
         raise file.wrong(
-            place, str(value), f"{last} '{value}': did you mean '{nearest(str(value), allowed)}'?"
+            place, str(value), f"no such {last} '{value}'{did_you_mean(str(value), allowed)}"
         )
     if error.validator == "required":
         key = next(key for key in error.validator_value if key not in error.instance)
@@ -331,9 +329,7 @@ def _known(
     """`name`, which must be one of `valid`. Raises UsageError with the nearest of them."""
     valid = list(valid)
     if name not in valid:
-        raise file.wrong(
-            place, name, f"no such {what} '{name}'; did you mean '{nearest(name, valid)}'?"
-        )
+        raise file.wrong(place, name, f"no such {what} '{name}'{did_you_mean(name, valid)}")
     return name
 
 

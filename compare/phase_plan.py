@@ -3,7 +3,6 @@ comparison is a cell of it, with arms of its own: before, after, and a second co
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from compare import callgrind, perf, phase, plan, preload, profile
 from compare.allocators import Known, found, load_table, preload_path
@@ -105,8 +104,3 @@ def extra(cells: Sequence[Json], arms: Sequence[Json], counters: Json, layout: L
         else:
             plan.unavailable(counters, callgrind.PURPOSE, f"callgrind cannot be had: {why}")
     return chosen
-
-
-def folder_of(group: Path, chosen: Phase) -> Path:
-    """Where a phase's run is below the folder of a run of several phases."""
-    return group / chosen.id

@@ -28,7 +28,7 @@ from typing import Any
 from compare import preload
 from compare.errors import UsageError
 from compare.layout import Layout
-from compare.text import last_line, nearest, one_line
+from compare.text import last_line, did_you_mean, one_line
 from compare.tools import output_of
 
 PURPOSE = "program"
@@ -82,8 +82,8 @@ def choose(names: Sequence[str], table: Mapping[str, Known]) -> list[Known]:
     for i, name in enumerate(names):
         if name not in table:
             raise UsageError(
-                f"--programs '{name}': no such program; did you mean"
-                f" '{nearest(name, table)}'? --list shows all"
+                f"--programs '{name}': no such program"
+                + did_you_mean(name, table, "--list shows all")
             )
         if name in names[:i]:
             raise UsageError(f"--programs '{name}': is named twice")

@@ -1,9 +1,11 @@
 """What the user sees while a run goes on, all on stderr.
 
 On a terminal one line that is redrawn; elsewhere a plain line now and then. Drawn between trials
-only: nothing of ours runs while a process is being measured.
+only: nothing of ours runs while a process is being measured. That nobody reads it any more, or its
+disk is full, does not end the run.
 """
 
+import contextlib
 import time
 from types import TracebackType
 
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _PLAIN_EVERY_S = 10.0
+_AS_FAR_AS_POSSIBLE = contextlib.suppress(OSError, ValueError)  # ValueError: a closed file
 
 
 def _duration(seconds: float) -> str:
@@ -55,18 +58,21 @@ class Display:
             self._bar.update(
                 self._task, description=f"{cell:14}{arm:16}", completed=number - 1, left=left
             )
-            self._bar.refresh()
+            with _AS_FAR_AS_POSSIBLE:
+                self._bar.refresh()
         elif now - self._plain_at >= _PLAIN_EVERY_S:
             self._plain_at = now
             self.say(f"trial {number}/{self._total}  {cell}  {arm}" + (f"  {left}" if left else ""))
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(text, markup=False)
+        with _AS_FAR_AS_POSSIBLE:
+            self._console.print(text, markup=False)
 
     def __enter__(self) -> "Display":
         if self._bar is not None:
-            self._bar.start()
+            with _AS_FAR_AS_POSSIBLE:
+                self._bar.start()
         return self
 
     def __exit__(
@@ -76,4 +82,5 @@ class Display:
         _traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with _AS_FAR_AS_POSSIBLE:
+                self._bar.stop()

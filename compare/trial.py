@@ -14,6 +14,7 @@ exits with 0 when its child dies by a signal, but prints "<command>: <signal's n
 """
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -41,6 +42,7 @@ BASE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 _LIBC = ctypes.CDLL(None)
 _ADDR_NO_RANDOMIZE = 0x0040000
+_PR_SET_PDEATHSIG = 1
 _ENV = shutil.which("env") or "/usr/bin/env"
 _SIGNAL_NAMES = {
     signal.strsignal(number): signal.Signals(number).name
@@ -88,7 +90,8 @@ class Bench:
 def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
     """Runs the plan's `entry` and returns its record, whatever became of it.
 
-    Raises Interrupted when a signal asked to end the run; OSError when no process can be started.
+    Raises Interrupted when a signal asked to end the run; OSError when no process can be started,
+    or there is no room for what it writes.
     """
     arm = next(arm for arm in run["arms"] if arm["arm"] == entry["arm"])
     cell = run["cells"][entry["cell"]]
@@ -115,6 +118,8 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
         end, measured = measure(run, entry, arm, cell, bench, Path(scratch))
+        if end.status != "ok":
+            _check_space(Path(scratch), bench.folder)
     record["elapsed_s"] = round(time.monotonic() - begin, 6)
     measured_record = {**record, **measured}
     if end.status == "ok":
@@ -123,6 +128,13 @@ def run_trial(run: Json, entry: Json, bench: Bench) -> Json:
             return measured_record
         end = _End("error", f"the driver's record is not as the schema says: {problem}")
     return {**record, "status": end.status, "error": end.error}
+
+
+def _check_space(*folders: Path) -> None:
+    """Raises OSError when a disk is full: a failure is then not the allocator's."""
+    for folder in folders:
+        if os.statvfs(folder).f_bavail == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _measure(
@@ -275,12 +287,13 @@ def environment_of(run: Json, entry: Json, arm: Json) -> dict[str, str]:
     return {**environment, "HKL_PAD": "x" * entry["env_pad"]}
 
 
-def _setting_up(cpus: Sequence[int] | None, fixed_layout: bool) -> Callable[[], None] | None:
-    """What the child does before exec: binds itself to `cpus`, ends address randomisation."""
-    if cpus is None and not fixed_layout:
-        return None
+def _setting_up(cpus: Sequence[int] | None, fixed_layout: bool) -> Callable[[], None]:
+    """What the child does before exec: sees to it that it dies with us, binds itself to `cpus`,
+    ends address randomisation."""
 
     def set_up() -> None:
+        # The driver and hkl-child do the same, since perf and hyperfine would leave them behind.
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
         if fixed_layout:  # some containers forbid it; counts then vary by a little

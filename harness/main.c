@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static int print_help(void) {
@@ -33,6 +34,8 @@ static int open_timeline(const char *path, uint64_t total) {
 }
 
 static void measure(const struct hkl_options *options) {
+    if (options->record_fd > STDERR_FILENO) /* whoever reads it started us: no one else would */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     static struct hkl_run run; /* zeroed */
     run.scenario = options->scenario;
     run.params = options->params;

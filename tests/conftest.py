@@ -6,6 +6,7 @@ SLOW_FILES = {
     "test_settings.py",  # the same programs under each setting
     "test_variants.py",  # builds each variant
     "test_runs.py",  # whole runs, time-outs waited for
+    "test_hostile.py",  # a hundred small runs
     "test_whole_programs.py",
     "test_separate.py",
     "test_micro.py",
@@ -16,7 +17,6 @@ SLOW_FILES = {
     "test_run.py",
     "test_stress.py",
     "test_storm.py",
-    "test_hostile.py",
     "test_hardened.py",
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,10 +44,12 @@ int main(int argc, char **argv) {
     if (fchdir(home) != 0)
         fail(".");
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing goes on when the lab is gone */
     const pid_t child = fork();
     if (child < 0)
         fail("fork");
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (strcmp(argv[2], "-") != 0)
             setenv("LD_PRELOAD", argv[2], 1);
         dup2(out, STDOUT_FILENO);

@@ -98,7 +98,7 @@ def test_sides_at_the_top_hold_where_a_comparison_has_none(
             "no such metric 'total.refil.warm'; did you mean 'total.refill.warm'?",
         ),
         ('"time"', '"tme"', "no such metric 'tme'; did you mean 'time'?"),
-        ('"ratio"', '"ration"', "kind 'ration': did you mean 'ratio'?"),
+        ('"ratio"', '"ration"', "no such kind 'ration'; did you mean 'ratio'?"),
         (
             'comparison = "two"',
             'comparison = "too"',

@@ -210,15 +210,29 @@ def test_resume_refuses_another_library(
 
 def test_torn_last_line_is_cut_off_but_a_damaged_one_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "trials.jsonl"
-    for torn in (b'{"tri', b'{"trial":2}', b"\0\0\0\n"):
-        path.write_bytes(b'{"trial":0}\n{"trial":1}\n' + torn)
+    lines = [json.dumps(failed_trial(n), separators=(",", ":")).encode() + b"\n" for n in range(3)]
+    kept = lines[0] + lines[1]
+    for torn in (b'{"tri', lines[2][:-1], b"\0\0\0\n"):
+        path.write_bytes(kept + torn)
         with Trials(tmp_path) as trials:
             assert sorted(trials.done) == [0, 1]
-            trials.append({"trial": 2, "again": True})
-        assert path.read_bytes() == b'{"trial":0}\n{"trial":1}\n{"trial":2,"again":true}\n'
-    path.write_bytes(b'{"trial":0}\n???\n{"trial":1}\n')
+            trials.append(failed_trial(2))
+        assert path.read_bytes() == kept + lines[2]
+    path.write_bytes(lines[0] + b"???\n" + lines[1])
     with pytest.raises(UsageError, match="line 2 is damaged"):
         Trials(tmp_path)
+
+
+def failed_trial(number: int) -> dict[str, Any]:
+    """A record of a process that failed."""
+    required = schema("trial.schema.json")["required"]
+    return {
+        **dict.fromkeys(required),
+        **{"schema": "hkl-trial-1", "trial": number, "purpose": "time", "block": 1, "order": 0},
+        **{"arm": "system", "allocator": "system", "scenario": "vm", "params": None},
+        **{"env_pad": 0, "status": "error", "error": "why", "started": "2026-01-01T00:00:00+00:00"},
+        "elapsed_s": 0.5,
+    }
 
 
 def test_a_run_has_one_writer(tmp_path: Path) -> None:
