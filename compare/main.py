@@ -185,7 +185,11 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         baseline=baseline,
         arms=arms,
         cells=cells,
-        trials=options.trials,
+        trials=(
+            plan.enough_blocks(options.trials, len(cells) * (len(arms) - 2))
+            if options.quick
+            else options.trials
+        ),
         counters=counters,
         extra=extra,
         timeout_s=options.timeout_s,

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from analysis.statistics import blocks_needed
 from compare import driver
 from compare.allocators import Allocator, load_table, title_of
 from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
-from compare.plan import MAX_PAD, arms_of, blocks
+from compare.plan import MAX_PAD, arms_of, blocks, enough_blocks
 
 
 def arms(*names: str) -> list[dict[str, Any]]:
@@ -130,3 +131,9 @@ def test_quick_takes_a_fifth_of_the_scenario_s_iterations(iters: int, quick: int
     scenario = driver.Scenario("any", "any", {"iters": iters}, 0, 0, 1, False, False)
     assert driver.default_iters(scenario, quick=False) == iters
     assert driver.default_iters(scenario, quick=True) == quick
+
+
+@pytest.mark.parametrize("comparisons", [0, 1, 3, 6, 7, 45, 819])
+def test_enough_blocks_are_those_that_the_analysis_asks_for(comparisons: int) -> None:
+    assert enough_blocks(1, comparisons) == max(1, blocks_needed(comparisons))
+    assert enough_blocks(100, comparisons) == 100
