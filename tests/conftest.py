@@ -21,6 +21,7 @@ SLOW_FILES = {
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs
     "test_protocol.py",  # millions of states
+    "test_self_hosting.py",  # builds, and tests of others
 }
 
 
