@@ -76,20 +76,23 @@ static char *kernel_of(size_t size) {
     return (char *)(UINTPTR_MAX - 4095);
 }
 
+static char *block_of(size_t size) {
+    return malloc(size);
+}
 static char *one_in(size_t size) {
-    return (char *)malloc(size) + 1;
+    return block_of(size) + 1;
 }
 static char *eight_in(size_t size) {
-    return (char *)malloc(size) + 8;
+    return block_of(size) + 8;
 }
 static char *sixteen_in(size_t size) {
-    return (char *)malloc(size + 16) + 16;
+    return block_of(size + 16) + 16;
 }
 static char *middle_of(size_t size) {
-    return (char *)malloc(size) + size / 2 / 16 * 16 + (size < 32 ? 8 : 0);
+    return block_of(size) + size / 2 / 16 * 16 + (size < 32 ? 8 : 0);
 }
 static char *last_of(size_t size) {
-    return (char *)malloc(size) + size - 1;
+    return block_of(size) + size - 1;
 }
 
 static char *freed(size_t size) {
