@@ -15,6 +15,7 @@ SLOW_FILES = {
     "test_counts.py",  # callgrind
     "test_replay.py",
     "test_run.py",
+    "test_simulation.py",  # thousands of runs
     "test_stress.py",
     "test_storm.py",
     "test_hardened.py",
@@ -22,6 +23,8 @@ SLOW_FILES = {
     "test_faults.py",  # a thousand runs
     "test_protocol.py",  # millions of states
     "test_self_hosting.py",  # builds, and tests of others
+    "test_wrong_frees.py",
+    "test_publish.py",
 }
 
 
