@@ -7,4 +7,5 @@ VARIANT_registry-hash   := -DHKM_REGISTRY=3         # ... in a hash table
 VARIANT_guess           := -DHKM_GUESS=1            # a doubtful free asks the kernel whether the pointer is mapped (superslab/guess.h)
 VARIANT_no-tiny         := -DHKM_TINY=0             # no small classes: the smallest middle class, 1152 bytes, serves them
 VARIANT_superslab-512k  := -DHKM_SUPERSLAB_SHIFT=19 # SuperSlabs of 512 KiB; larger blocks go to the large path
-VARIANT_slow-free       := -DHKM_SLOW_FREE=8        # free counts to 8 first: a slowdown planted for the regression gate to find
+VARIANT_slow-free       := -DHKM_SLOW_FREE=6        # free counts to 6 first: a slowdown planted for the regression gate to find
+VARIANT_hardened        := -DHKM_HARDENED           # quarantine, random placement, writes after free are found (debug/hardened.h)

@@ -15,7 +15,7 @@ from compare.errors import UsageError
 from compare.text import did_you_mean, not_plain
 
 DEFAULT_TRIALS = 15
-QUICK_TRIALS = 8  # below 6, Holm's correction leaves the exact test no difference to show
+QUICK_TRIALS = 8
 DEFAULT_TIMEOUT_S = 120.0
 _MAX_TRIALS = 100_000
 _MAX_TIMEOUT_S = 86_400.0
@@ -72,7 +72,8 @@ class Options:
     micro: tuple[str, ...] | None
     gbench_flags: tuple[str, ...]
     scenarios: tuple[str, ...]
-    iters: int
+    iters: int | None
+    quick: bool
     warmup: int | None
     size: sweep.Values | None
     seed: int | None
@@ -237,7 +238,7 @@ def _parser() -> _Parser:
         "--iters",
         type=_whole(1, driver.MAX_ITERS),
         metavar="N",
-        help=f"iterations after warm-up in one process ({driver.DEFAULT_ITERS})",
+        help="iterations after warm-up in one process (100, or the scenario's own)",
     )
     add(
         "--warmup",
@@ -261,7 +262,12 @@ def _parser() -> _Parser:
         action="store_true",
         help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
     )
-    add("--quick", action="store_true", help=f"the same as --trials {QUICK_TRIALS}")
+    add(
+        "--quick",
+        action="store_true",
+        help=f"--trials {QUICK_TRIALS}, more where much is compared, and a fifth of the iterations"
+        " unless --iters is given",
+    )
     add(
         "--timeout",
         type=_seconds,
@@ -409,7 +415,8 @@ def parse(argv: Sequence[str]) -> Options:
         micro=given.micro,
         gbench_flags=flags,
         scenarios=given.scenario or (),
-        iters=given.iters or driver.DEFAULT_ITERS,
+        iters=given.iters,
+        quick=given.quick,
         warmup=given.warmup,
         size=given.size,
         seed=given.seed,

@@ -12,7 +12,6 @@ from compare.text import last_line, did_you_mean
 
 # Limits of the driver's options that do not depend on the scenario.
 MAX_ITERS = 10_000_000
-DEFAULT_ITERS = 100
 MAX_SLOTS = 1 << 24
 MAX_BATCH = 1_000_000_000
 MAX_SEED = (1 << 63) - 1
@@ -21,6 +20,10 @@ MIN_LIMIT, MAX_LIMIT = 10, 10_000  # per cent
 TIMELINE_INLINE = 4096
 
 _LIST_LIMIT_S = 30
+
+# --quick takes one of so many iterations, but at least so many.
+_QUICK_PART = 5
+_QUICK_LEAST = 3
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,12 @@ def read_trace(tool: Path, file: Path, path: str) -> Trace:
         reason = last_line(done.stderr).removeprefix(f"hkl-trace: {file}: ")
         raise UsageError(f"--trace '{file}': {reason or f'exit status {done.returncode}'}")
     return Trace(path, digest, sums["threads"], sums["calls"] + sums["live"])
+
+
+def default_iters(scenario: Scenario, quick: bool) -> int:
+    """Iterations after the warm-up where the user sets none."""
+    iters = scenario.defaults["iters"]
+    return max(_QUICK_LEAST, iters // _QUICK_PART) if quick else iters
 
 
 def parameters(

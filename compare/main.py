@@ -136,7 +136,12 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     cells: list[Json] = [
         {
             "scenario": scenario.name,
-            "params": driver.parameters(scenario, options.iters, asked, trace),
+            "params": driver.parameters(
+                scenario,
+                options.iters or driver.default_iters(scenario, options.quick),
+                asked,
+                trace,
+            ),
         }
         for scenario in scenarios
         for asked in options.scenario_parameters()
@@ -177,7 +182,11 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         baseline=baseline,
         arms=arms,
         cells=cells,
-        trials=options.trials,
+        trials=(
+            plan.enough_blocks(options.trials, len(cells) * (len(arms) - 2))
+            if options.quick
+            else options.trials
+        ),
         counters=counters,
         extra=extra,
         timeout_s=options.timeout_s,

@@ -251,7 +251,7 @@ def _params(
     if names.scenarios[scenario].takes_trace:
         raise file.wrong(place, scenario, f"scenario '{scenario}': needs a recording")
     try:
-        iters = given.get("iters", driver.DEFAULT_ITERS)
+        iters = given.get("iters") or driver.default_iters(names.scenarios[scenario], quick=False)
         return driver.parameters(names.scenarios[scenario], iters, wanted, None)
     except UsageError as error:
         message = str(error).removeprefix("--")

@@ -7,6 +7,7 @@ scenario, where there is one, counts system calls, instructions, or where the ti
 processes of their own; the others, from 1, are timed.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,12 @@ def arms_of(allocators: Sequence[Allocator], baseline: str, root: Path) -> list[
     ]
     original = next(arm for arm in arms if arm["arm"] == baseline)
     return [*arms, {**original, "arm": baseline + TWIN_SUFFIX, "twin_of": baseline}]
+
+
+def enough_blocks(least: int, comparisons: int) -> int:
+    """Blocks, `least` or more, with which so many comparisons can come out at all: the smallest
+    p-value of the signed-rank test, 2 / 2^blocks, must be below 5 % after Holm's correction."""
+    return max(least, math.floor(math.log2(2 * max(comparisons, 1) / 0.05)) + 1)
 
 
 def blocks(

@@ -9,7 +9,7 @@ extern const struct hkl_scenario *const __start_hkl_scenarios[];
 extern const struct hkl_scenario *const __stop_hkl_scenarios[];
 
 /* Names are compared up to this length when looking for the nearest. */
-enum { NAME_LIMIT = 63 };
+enum { NAME_LIMIT = 63, DEFAULT_ITERS = 100 };
 
 /* Scenario `index` of the section; NULL past the last one. */
 static const struct hkl_scenario *scenario_at(size_t index) {
@@ -76,6 +76,7 @@ int hkl_catalogue_print(int fd) {
         hkl_json_string(&json, "summary", scenario->summary);
         hkl_json_bool(&json, "takes_trace", scenario->takes_trace);
         hkl_json_open(&json, "defaults", '{');
+        hkl_json_unsigned(&json, "iters", scenario->iters ? scenario->iters : DEFAULT_ITERS);
         hkl_json_unsigned(&json, "warmup", scenario->warmup);
         hkl_json_unsigned(&json, "size", scenario->defaults.size);
         hkl_json_unsigned(&json, "seed", scenario->defaults.seed);

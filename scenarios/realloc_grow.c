@@ -33,6 +33,7 @@ HKL_SCENARIO(realloc_grow) = {
     .name = "realloc_grow",
     .summary = "realloc from 1 to 256 MiB by 1 MiB (--size), the new part written, free",
     .defaults = {.size = 1 << 20, .seed = 42, .threads = 1, .slots = 0, .batch = 256},
+    .iters = 10,
     .warmup = 2,
     .min_size = 1,
     .max_size = 64 << 20,

@@ -29,6 +29,7 @@ struct hkl_scenario {
     const char *name;           /* as in --scenario: [a-z0-9_]+ */
     const char *summary;        /* one line for --list, no full stop */
     struct hkl_params defaults; /* used where the user sets nothing */
+    uint64_t iters;             /* default iterations after the warm-up; 0: 100 */
     uint64_t warmup;            /* default warm-up iterations, the cold one included */
     uint64_t min_size; /* --size below this is refused; both 0: the scenario takes no --size */
     uint64_t max_size;

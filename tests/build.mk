@@ -48,13 +48,23 @@ STRESS := $(BUILD)/tests/allocator/stress
 $(STRESS): $(addprefix $(BUILD)/tests/allocator/,stress.o model.o support.o) $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(filter %.so,$^) -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
 
+# Runs under any allocator: it knows none.
+WRONG_FREES := $(BUILD)/tests/allocator/wrong_frees
+$(WRONG_FREES): $(BUILD)/tests/allocator/wrong_frees.o
+	$(CC) $(LDFLAGS) $^ -pthread -o $@
+
+# Forks and threads by the thousand; test_storm.py runs it.
+STORM := $(BUILD)/tests/allocator/storm
+$(STORM): $(addprefix $(BUILD)/tests/allocator/,storm.o support.o) $(BUILD)/libhakmem.so
+	$(CXX) $(LDFLAGS) $(filter %.o,$^) $(filter %.so,$^) -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
+
 # Objects are kept, though no rule names them.
 .PRECIOUS: $(BUILD)/tests/%.o
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs nightly asan ubsan tsan protocol
-test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS)
+test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS) $(WRONG_FREES) $(STORM)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'
@@ -62,8 +72,9 @@ test:  ## every test; installs what is missing; the last line is 'N passed, N fa
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run --build $(BUILD)
 
-nightly:  ## every test, the random ones for long: a hundred million operations
+nightly:  ## every test, the random ones for long: a hundred million operations; all sanitizers and fuzz targets
 	@HKL_NIGHTLY=1 $(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory protocol asan ubsan tsan fuzz
 
 check: all test-programs  ## the fast tests, under a minute
 	@tests/run --fast --build $(BUILD)
@@ -109,7 +120,7 @@ protocol:  ## the slab protocol's model, through every interleaving of two and o
 LINT_C      = $(shell find allocator harness scenarios tests -name '*.[ch]')
 LINT_CXX    = $(shell find harness tests -name '*.cc')
 LINT_SHELL  = $(shell grep -lE '^\#!.*sh$$' .ci/* scripts/* compare/programs/*.sh $(wildcard run.sh))
-LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/publish
+LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/publish scripts/wrong-frees
 LINT_FLAGS  = -D_GNU_SOURCE= -Iallocator/include -Iallocator/src -I.
 
 LINT_STEPS := lint-format lint-shell lint-python lint-cppcheck lint-tidy lint-gcc lint-clang

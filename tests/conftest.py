@@ -16,6 +16,8 @@ SLOW_FILES = {
     "test_replay.py",
     "test_run.py",
     "test_stress.py",
+    "test_storm.py",
+    "test_hardened.py",
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs
     "test_protocol.py",  # millions of states

@@ -65,7 +65,7 @@ def test_defaults_are_filled_in(tmp_path: Path, names: phase.Names, layout: Layo
     loaded = load(GOOD, tmp_path, names, layout)
     assert loaded.params["one"]["size"] == 32
     assert loaded.params["one"]["warmup"] == names.scenarios["tiny_hot"].defaults["warmup"]
-    assert loaded.params["two"]["iters"] == driver_module.DEFAULT_ITERS
+    assert loaded.params["two"]["iters"] == names.scenarios["random_mixed"].defaults["iters"]
 
 
 def test_sides_at_the_top_hold_where_a_comparison_has_none(

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from analysis.statistics import blocks_needed
+from compare import driver
 from compare.allocators import Allocator, load_table, title_of
 from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
-from compare.plan import MAX_PAD, arms_of, blocks
+from compare.plan import MAX_PAD, arms_of, blocks, enough_blocks
 
 
 def arms(*names: str) -> list[dict[str, Any]]:
@@ -122,3 +124,16 @@ def test_damaged_table_is_refused(tmp_path: Path) -> None:
 )
 def test_titles_are_short(version: str, title: str) -> None:
     assert title_of("x", version) == title
+
+
+@pytest.mark.parametrize("iters, quick", [(100, 20), (10, 3), (3, 3)])
+def test_quick_takes_a_fifth_of_the_scenario_s_iterations(iters: int, quick: int) -> None:
+    scenario = driver.Scenario("any", "any", {"iters": iters}, 0, 0, 1, False, False)
+    assert driver.default_iters(scenario, quick=False) == iters
+    assert driver.default_iters(scenario, quick=True) == quick
+
+
+@pytest.mark.parametrize("comparisons", [0, 1, 3, 6, 7, 45, 819])
+def test_enough_blocks_are_those_that_the_analysis_asks_for(comparisons: int) -> None:
+    assert enough_blocks(1, comparisons) == max(1, blocks_needed(comparisons))
+    assert enough_blocks(100, comparisons) == 100

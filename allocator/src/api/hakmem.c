@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "debug/counters.h"
+#include "debug/hardened.h"
 #include "debug/misuse.h"
 #include "debug/sanitizer.h"
 #include "debug/timing.h"
@@ -231,7 +232,13 @@ static inline void planted_delay(void) {
 }
 
 HKM_PUBLIC void hak_free(void *block) {
+#ifdef HKM_HARDENED
+    block = hkm_hardened_exchange(block);
+#endif
     planted_delay();
+#ifdef HKM_HARDENED
+    block = hkm_hardened_exchange(block);
+#endif
     uint8_t *state;
     if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
         free_not_small(block);

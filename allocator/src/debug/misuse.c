@@ -1,6 +1,7 @@
 /* See misuse.h. */
 #include "debug/misuse.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "debug/counters.h"
@@ -9,9 +10,15 @@
 #include "policy/settings.h"
 #include "visibility.h"
 
+#ifdef HKM_HARDENED
+#define ALWAYS_FATAL true
+#else
+#define ALWAYS_FATAL false
+#endif
+
 HKM_COLD void hkm_misuse(const char *function, const void *pointer, const char *what) {
     hkm_count(HKM_MISUSE, 1);
-    if (hkm_settings.on_error != HKM_ON_ERROR_IGNORE) {
+    if (ALWAYS_FATAL || hkm_settings.on_error != HKM_ON_ERROR_IGNORE) {
         struct hkm_text line = {.length = 0};
         hkm_text_string(&line, "hakmem: ");
         hkm_text_string(&line, function);
@@ -22,7 +29,7 @@ HKM_COLD void hkm_misuse(const char *function, const void *pointer, const char *
         hkm_text_string(&line, "\n");
         hkm_sys_write(2, line.bytes, line.length);
     }
-    if (hkm_settings.on_error == HKM_ON_ERROR_ABORT) {
+    if (ALWAYS_FATAL || hkm_settings.on_error == HKM_ON_ERROR_ABORT) {
         abort();
     }
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "debug/hardened.h"
 #include "front/warm_pool.h"
 #include "policy/settings.h"
 #include "superslab/arena.h"
@@ -45,6 +46,10 @@ void *hkm_cache_refill(struct hkm_heap *heap, unsigned cls, bool *zero) {
         bool other;
         n += hkm_slab_take(slab, blocks + n, next.blocks - n, &other);
     }
+#ifdef HKM_HARDENED
+    *zero = *zero && n == 1; /* it speaks of the first block */
+    hkm_hardened_shuffle(blocks, n);
+#endif
     heap->warm[cls].capacity = (uint8_t)next.capacity;
     void **bottom = bottom_of(heap, cls, next.capacity);
     *bottom = NULL;

@@ -284,7 +284,7 @@ static void *resize(void *block, size_t size) {
             }
             result = block;
         } else if (grow_in_place(range, size)) {
-            HKM_ALLOCATED(range->base, range->size);
+            HKM_ALLOCATED(range->base + before, range->size - before);
             result = block;
         } else {
             result = hkm_sys_mremap(range->base, before, size);

@@ -48,7 +48,7 @@ bool hkm_sys_mmap_at(void *address, size_t size) {
 
 bool hkm_sys_munmap(void *address, size_t size) {
     hkm_count(HKM_SYS_MUNMAP, 1);
-    HKM_ALLOCATED(address, size); /* to whoever maps something there next */
+    HKM_UNMAPPED(address, size); /* to whoever maps something there next */
     HKM_TIMED_BEGIN;
     const bool done = munmap(address, size) == 0;
     HKM_TIMED_END(MUNMAP);
@@ -77,7 +77,7 @@ void hkm_sys_madvise_hugepage(void *address, size_t size) {
 
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
     hkm_count(HKM_SYS_MREMAP, 1);
-    HKM_ALLOCATED(address, old_size);
+    HKM_UNMAPPED(address, old_size);
     HKM_TIMED_BEGIN;
     void *got = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
     HKM_TIMED_END(MREMAP);

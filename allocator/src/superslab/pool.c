@@ -10,18 +10,25 @@
 #include "superslab/arena.h"
 #include "superslab/lru.h"
 
+/* Spins a while before it waits; musl has none such. */
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#define LOCK_INITIALIZER PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#else
+#define LOCK_INITIALIZER PTHREAD_MUTEX_INITIALIZER
+#endif
+
 /* Of each class: slabs with free blocks that nobody holds. Fuller ones in front, so that the others
  * may empty. */
 __extension__ static struct class_list {
     _Alignas(64) pthread_mutex_t lock;
     struct hkm_slab *first, *last;
     _Atomic uint32_t waiting; /* slabs on the list; read without the lock to pass by an empty one */
-} lists[HKM_CLASSES] = {[0 ... HKM_CLASSES - 1] = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP}};
+} lists[HKM_CLASSES] = {[0 ... HKM_CLASSES - 1] = {.lock = LOCK_INITIALIZER}};
 
 /* SuperSlabs with at least one free slab, by group and tier (HOT and DRAINING). A group shares
  * SuperSlabs: all classes of a kind of slab or, with HAKMEM_SHARED_POOL=0, a class by itself. Lock
  * order: a list's lock, then this. */
-static pthread_mutex_t pool_lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t pool_lock = LOCK_INITIALIZER;
 static struct hkm_superslab *tiers[HKM_KINDS + HKM_CLASSES][3];
 static uint64_t next_tick_ns;
 
