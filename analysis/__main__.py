@@ -4,6 +4,7 @@ else is in cli.py, gate_cli.py and trend_cli.py."""
 import sys
 
 from analysis import cli, gate_cli, trend_cli
+from compare.output import settle
 
 _COMMANDS = {"--gate": gate_cli.main, "--trend": trend_cli.main}
 
@@ -15,4 +16,8 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        status = main(sys.argv[1:])
+    finally:
+        settle()
+    sys.exit(status)

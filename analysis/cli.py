@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.text import Text
 from analysis import index, phase_tables, report, table
 from analysis.load import RunError, load
 from analysis.summary import Summary, summarise
+from compare.output import complain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,14 +38,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if several != [folder]:
             index.write(summaries, folder)
     except RunError as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        complain(f"analysis: {error}")
         return 2
     except OSError as error:
-        print(f"analysis: {error.filename}: {error.strerror}", file=sys.stderr)
+        complain(f"analysis: {error.filename or folder}: {error.strerror}")
         return 2
     if not options.quiet:
         page = "report.html" if several == [folder] else "index.html"
-        _print(list(summaries.values()), str(folder / page))
+        try:
+            _print(list(summaries.values()), str(folder / page))
+        except BrokenPipeError:
+            pass  # the reader has seen enough ('| head')
+        except OSError as error:
+            complain(f"analysis: stdout: cannot be written: {error.strerror}")
+            return 2
     return 0
 
 
@@ -57,13 +63,10 @@ def _print(summaries: list[Summary], page: str) -> None:
     console.width = (
         max(console.width, table.LEAST_WIDTH) if console.is_terminal else table.PLAIN_WIDTH
     )
-    try:
-        if len(summaries) == 1:
-            table.print_summary(summaries[0], console)
-        for summary in summaries:
-            if summary.verdicts is not None:
-                phase_tables.print_verdicts(summary.run, summary.verdicts, console)
-        console.print(Text(f"report: {page}"))
-    except BrokenPipeError:
-        # The reader has seen enough ('| head'); what Python still holds must go somewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if len(summaries) == 1:
+        table.print_summary(summaries[0], console)
+    for summary in summaries:
+        if summary.verdicts is not None:
+            phase_tables.print_verdicts(summary.run, summary.verdicts, console)
+    console.print(Text(f"report: {page}"))
+    sys.stdout.flush()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from analysis import gate, gate_report
 from analysis.load import RunError
+from compare.errors import UsageError
+from compare.output import complain, put
 
 CLOSED = 3  # exit status: something got worse
 NAME = "gate.md"
@@ -86,11 +87,11 @@ def main(argv: Sequence[str]) -> int:
         found = gate.compare(base, new, options.bound, options.force)
         text = gate_report.markdown(found)
         (options.out or new.run.folder / NAME).write_text(text, encoding="utf-8")
-    except RunError as error:
-        print(f"run.sh: --gate: {error}".replace("--gate: --", "--"), file=sys.stderr)
+        put(text.rstrip("\n"))
+    except (RunError, UsageError) as error:
+        complain(f"run.sh: --gate: {error}".replace("--gate: --", "--"))
         return 2
     except OSError as error:
-        print(f"run.sh: --gate: {error.filename}: {error.strerror}", file=sys.stderr)
+        complain(f"run.sh: --gate: {error.filename or 'the summary'}: {error.strerror}")
         return 2
-    print(text, end="")
     return CLOSED if found.worse else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from analysis import trend
 from analysis.gate_cli import OneLineParser
 from analysis.load import RunError
 from compare import metric
+from compare.errors import UsageError
+from compare.output import complain, put
 from compare.text import did_you_mean
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
@@ -72,11 +73,11 @@ def main(argv: Sequence[str]) -> int:
         found = trend.gather(trend.find_runs(folders), options.metric, options.against)
         out = options.out or folders[0] / "trend"
         trend.write(found, out)
-    except RunError as error:
-        print(f"run.sh: --trend: {error}".replace("--trend: --", "--"), file=sys.stderr)
+        put(str(out / "trend.html"))
+    except (RunError, UsageError) as error:
+        complain(f"run.sh: --trend: {error}".replace("--trend: --", "--"))
         return 2
     except OSError as error:
-        print(f"run.sh: --trend: {error.filename}: {error.strerror}", file=sys.stderr)
+        complain(f"run.sh: --trend: {error.filename or 'the page'}: {error.strerror}")
         return 2
-    print(out / "trend.html")
     return 0

@@ -11,7 +11,6 @@ import resource
 import secrets
 import shlex
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,16 +42,14 @@ from compare.errors import UsageError
 from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.machine import allocator_environment, facts
-from compare.output import put
+from compare.output import complain, put
 from compare.plan import Json
 from compare.progress import Display
 from compare.record import record
 from compare.runner import failures, run_plan
-from compare.text import one_line
 from compare.trial import BASE_ENVIRONMENT, Bench
 
 _MAX_PLAN_SEED = 1 << 32
-_LONGEST_MESSAGE = 10_000  # characters
 _TOOLS = {
     callgrind.PURPOSE: "valgrind",
     profile.PURPOSE: "perf",
@@ -96,10 +93,10 @@ def main(argv: Sequence[str], layout: Layout | None = None) -> int:
     except Unfinished:
         return 130
     except UsageError as error:
-        print(f"run.sh: {one_line(str(error), _LONGEST_MESSAGE)}", file=sys.stderr)
+        complain(f"run.sh: {error}")
         return 2
     except KeyboardInterrupt:  # before the first trial
-        print("run.sh: interrupted before the first trial", file=sys.stderr)
+        complain("run.sh: interrupted before the first trial")
         return 130
 
 
@@ -457,11 +454,10 @@ def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
         done = len(trials.done)
     total = len(run["plan"])
     if not finished:
-        print(
+        complain(
             f"interrupted: {done} of {total} trials are kept; go on with:" f" {_resume(whole)}",
-            file=sys.stderr,
         )
         raise Unfinished
     for line in failed:
-        print(f"failed: {line}", file=sys.stderr)
+        complain(f"failed: {line}")
     return 1 if failed else 0

@@ -1,10 +1,14 @@
 """What goes to stdout and stderr, whatever they are: closed, full, or read by nobody any more."""
 
+import contextlib
 import os
 import sys
 from typing import TextIO
 
 from compare.errors import UsageError
+from compare.text import one_line
+
+_LONGEST_MESSAGE = 10_000  # characters
 
 
 def put(text: str) -> None:
@@ -16,6 +20,12 @@ def put(text: str) -> None:
         pass
     except OSError as error:
         raise UsageError(f"stdout: cannot be written: {error.strerror}") from error
+
+
+def complain(text: str) -> None:
+    """Prints `text`, which may hold what a user typed, as one line on stderr if it can."""
+    with contextlib.suppress(OSError):
+        print(one_line(text, _LONGEST_MESSAGE), file=sys.stderr)
 
 
 def settle() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from analysis.__main__ import main as analyse
 from compare import main as compare_main
 from compare.layout import Layout
 from compare.storage import Taken, Trials, create
@@ -653,3 +654,48 @@ def test_full_stdout_is_one_line_and_status_2(driver: Path, tmp_path: Path) -> N
         )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == b"run.sh: stdout: cannot be written: No space left on device\n"
+
+
+@pytest.fixture
+def two_runs(compare: Compare, tmp_path: Path) -> list[str]:
+    names = [str(tmp_path / name) for name in ("base", "new")]
+    for name in names:
+        assert compare(*SMALL, "--trials", "2", "--out", name).status == 0
+    return names
+
+
+def test_gate_and_analysis_tell_their_status_to_nobody(two_runs: list[str], tmp_path: Path) -> None:
+    """A reader that is gone changes neither status nor file; a full disk is one line."""
+    python = [sys.executable, "-P", "-m", "analysis"]
+    gate = ["--gate", *two_runs]
+    told = run([*python, *gate], tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    for argv, stdout, status in (
+        (gate, writer, told.returncode),
+        (gate, os.open("/dev/full", os.O_WRONLY), 2),
+        ([two_runs[0]], os.open("/dev/full", os.O_WRONLY), 2),
+    ):
+        done = subprocess.run(
+            [*python, *argv], cwd=tmp_path, env=environment(), stdout=stdout,
+            stderr=subprocess.PIPE, timeout=120,
+        )  # fmt: skip
+        os.close(stdout)
+        assert (done.returncode, done.stderr.count(b"\n")) == (status, int(status == 2))
+        assert b"Traceback" not in done.stderr
+    assert (Path(two_runs[1]) / "gate.md").read_bytes() == told.stdout
+    assert (Path(two_runs[0]) / "report.html").exists()
+
+
+@pytest.mark.parametrize("bad", ["a\nb", "a\x1b[2Jb", b"a\xffb"])
+def test_names_of_runs_are_told_in_one_plain_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    bad: str | bytes,
+) -> None:  # fmt: skip
+    name = os.fsdecode(bad)
+    monkeypatch.chdir(tmp_path)
+    for argv in (["--gate", name, name], ["--trend", name], [name]):
+        assert analyse(argv) == 2
+        said = capsys.readouterr().err
+        assert (said.count("\n"), said[:-1].isprintable()) == (1, True)
+    assert list(tmp_path.iterdir()) == []
