@@ -236,9 +236,6 @@ HKM_PUBLIC void hak_free(void *block) {
     block = hkm_hardened_exchange(block);
 #endif
     planted_delay();
-#ifdef HKM_HARDENED
-    block = hkm_hardened_exchange(block);
-#endif
     uint8_t *state;
     if (hkm_unlikely(!hkm_state_of(block, HKM_ARENA_SMALL, &state))) {
         free_not_small(block);

@@ -67,8 +67,9 @@
     X(SYS_MUNMAP, "sys.munmap", COUNTER)                                                           \
     X(SYS_MADVISE, "sys.madvise", COUNTER)                                                         \
     X(SYS_MREMAP, "sys.mremap", COUNTER)                                                           \
-    X(SYS_MINCORE, "sys.mincore", COUNTER) /* in variant 'guess' only: one per doubtful free */    \
-    X(MISUSE, "misuse.detected", COUNTER)  /* wrong frees that were caught */
+    X(SYS_MPROTECT, "sys.mprotect", COUNTER) /* in variant 'hardened' only: one per large block */ \
+    X(SYS_MINCORE, "sys.mincore", COUNTER)   /* in variant 'guess' only: one per doubtful free */  \
+    X(MISUSE, "misuse.detected", COUNTER)    /* wrong frees that were caught */
 
 enum hkm_counter {
 #define HKM_X(id, name, kind) HKM_##id,

@@ -31,8 +31,7 @@ void hkm_hardened_allocated(void *block, size_t size) {
     }
 }
 
-/* Random numbers nobody outside can foresee, good enough for a choice of places. */
-static uint64_t choose(void) {
+uint64_t hkm_hardened_random(void) {
     static _Atomic uint64_t state;
     if (atomic_load_explicit(&state, memory_order_relaxed) == 0) {
         atomic_store_explicit(&state, hkm_sys_random() | 1, memory_order_relaxed);
@@ -53,15 +52,17 @@ static _Atomic uintptr_t places[PLACES];
 void *hkm_hardened_exchange(void *block) {
     for (unsigned arena = 0; arena < HKM_ARENAS; arena++) {
         uint8_t *state;
-        if (!hkm_state_of(block, arena, &state) || *state == 0 ||
-            hkm_classes[*state].kind > HKM_KIND_8K) {
+        if (!hkm_state_of(block, arena, &state)) {
             continue;
         }
-        const uintptr_t cls = *state;
-        *state = 0; /* a second free finds no block */
+        /* of two threads that free a block at the same time, one finds none */
+        const uintptr_t cls = __atomic_exchange_n(state, 0, __ATOMIC_ACQ_REL);
+        if (cls == 0) {
+            break;
+        }
         hkm_hardened_freed(block, hkm_classes[cls].size);
         const uintptr_t entry = (uintptr_t)block | cls << CLASS_SHIFT;
-        const uintptr_t left = atomic_exchange(&places[choose() % PLACES], entry);
+        const uintptr_t left = atomic_exchange(&places[hkm_hardened_random() % PLACES], entry);
         if (left == 0) {
             return NULL;
         }
@@ -76,7 +77,7 @@ void *hkm_hardened_exchange(void *block) {
 
 void hkm_hardened_shuffle(void **blocks, size_t n) {
     for (; n > 1; n--) {
-        const size_t other = choose() % n;
+        const size_t other = hkm_hardened_random() % n;
         void *const last = blocks[n - 1];
         blocks[n - 1] = blocks[other];
         blocks[other] = last;

@@ -15,6 +15,7 @@
 #include "debug/timing.h"
 #include "large/big_cache.h"
 #include "large/demand.h"
+#include "large/guarded.h"
 #include "large/range_set.h"
 #include "large/region_cache.h"
 #include "large/whale_cache.h"
@@ -111,7 +112,8 @@ static struct hkm_range *map_fresh(size_t size) {
     return range;
 }
 
-/* A range of at least `size` bytes, at a multiple of `alignment`, in no set. */
+/* A range of at least `size` bytes, at a multiple of `alignment`, in no set, from the whale cache,
+ * the region cache or the kernel. */
 static struct hkm_range *take(size_t size, size_t alignment, uintptr_t site) {
     const size_t needed = size + (alignment > HKM_PAGE ? alignment - HKM_PAGE : 0);
     struct hkm_range *range = hkm_whale_get(needed, site);
@@ -165,14 +167,11 @@ static void tick_if_due(void) {
     }
 }
 
-static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero) {
-    if (size > PTRDIFF_MAX - HKM_PAGE || alignment > PTRDIFF_MAX - HKM_PAGE - size) {
-        errno = ENOMEM;
-        return NULL;
+/* A range for a block of `size` bytes, whole pages. */
+static struct hkm_range *acquire(size_t size, size_t alignment, uintptr_t site) {
+    if (HKM_GUARDED) {
+        return hkm_guarded_new(size, alignment);
     }
-    size = page_ceil(size);
-    hkm_large_lock();
-    HKM_TIMED_BEGIN;
     struct hkm_range *range = NULL;
     if (hkm_settings.big_cache && size > HKM_BIG_ABOVE && size < hkm_strategy.threshold &&
         alignment <= HKM_PAGE) {
@@ -182,6 +181,35 @@ static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero)
     if (range == NULL) {
         range = take(size, alignment, site);
     }
+    if (range != NULL) {
+        HKM_ALLOCATED(range->base, range->size);
+    }
+    return range;
+}
+
+/* Keeps the range of a freed block. */
+static void retire(struct hkm_range *range) {
+    if (HKM_GUARDED) {
+        hkm_guarded_retire(range);
+        return;
+    }
+    HKM_FREED(range->base, range->size);
+    if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
+        !hkm_big_put(range, now_ns)) {
+        hkm_whale_put(range, hkm_demand_slack(&demand), now_ns);
+        tick_if_due();
+    }
+}
+
+static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero) {
+    if (size > PTRDIFF_MAX - HKM_PAGE || alignment > PTRDIFF_MAX - HKM_PAGE - size) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    size = page_ceil(size);
+    hkm_large_lock();
+    HKM_TIMED_BEGIN;
+    struct hkm_range *range = acquire(size, alignment, site);
     HKM_TIMED_END(WHALE_GET);
     if (range == NULL) {
         hkm_large_unlock();
@@ -195,7 +223,6 @@ static void *allocate(size_t size, size_t alignment, uintptr_t site, bool *zero)
     changed(range, HKM_SITE_ALLOC, range->size);
     gauges();
     char *const base = range->base;
-    HKM_ALLOCATED(base, range->size);
     hkm_large_unlock();
     return base;
 }
@@ -223,12 +250,7 @@ static void release(void *block, const char *function) {
     hkm_count(HKM_LARGE_FREE, 1);
     changed(range, HKM_SITE_FREE, -range->size);
     range->live = false;
-    HKM_FREED(range->base, range->size);
-    if (!hkm_settings.big_cache || range->size >= hkm_strategy.threshold ||
-        !hkm_big_put(range, now_ns)) {
-        hkm_whale_put(range, hkm_demand_slack(&demand), now_ns);
-        tick_if_due();
-    }
+    retire(range);
     HKM_TIMED_END(WHALE_PUT);
     gauges();
     const bool due = hkm_whale_purge_is_due();
@@ -275,7 +297,9 @@ static void *resize(void *block, size_t size) {
     void *result = NULL;
     if (range != NULL) {
         const size_t before = range->size;
-        if (size <= before) {
+        if (HKM_GUARDED && size != before) {
+            result = NULL; /* it is to be copied to between other guard pages */
+        } else if (size <= before) {
             if (before > size && worth_splitting(before, size)) {
                 /* the whale cache is over its limit until the next block is freed, at most */
                 struct hkm_range *rest = hkm_range_split(range, size);

@@ -84,6 +84,32 @@ void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size) {
     return got == MAP_FAILED ? NULL : got;
 }
 
+#ifdef HKM_HARDENED
+#define SEALED (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+void *hkm_sys_mmap_sealed(size_t size) {
+    hkm_count(HKM_SYS_MMAP, 1);
+    void *address = mmap(NULL, size, PROT_NONE, SEALED, -1, 0);
+    if (address == MAP_FAILED) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return address;
+}
+
+bool hkm_sys_unseal(void *address, size_t size) {
+    hkm_count(HKM_SYS_MPROTECT, 1);
+    return mprotect(address, size, PROT_READ | PROT_WRITE) == 0;
+}
+
+void hkm_sys_seal(void *address, size_t size) {
+    hkm_count(HKM_SYS_MMAP, 1);
+    if (mmap(address, size, PROT_NONE, SEALED | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        hkm_sys_madvise_dontneed(address, size);
+    }
+}
+#endif
+
 #if HKM_GUESS
 bool hkm_sys_is_mapped(const void *page) {
     unsigned char resident;

@@ -29,6 +29,15 @@ void hkm_sys_madvise_hugepage(void *address, size_t size);
  * untouched. */
 void *hkm_sys_mremap(void *address, size_t old_size, size_t new_size);
 
+#ifdef HKM_HARDENED
+/* Maps `size` bytes that nothing can access, or NULL with errno ENOMEM; lets a part of them be
+ * used, zeroed, where there is memory for it; takes pages and access away again, or where that
+ * cannot be done for want of mappings the pages alone (large/guarded.h). */
+void *hkm_sys_mmap_sealed(size_t size);
+bool hkm_sys_unseal(void *address, size_t size);
+void hkm_sys_seal(void *address, size_t size);
+#endif
+
 #if HKM_GUESS
 /* Whether the page at an address is mapped (superslab/guess.h). */
 bool hkm_sys_is_mapped(const void *page);

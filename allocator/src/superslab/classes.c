@@ -76,6 +76,7 @@ void hkm_classes_init(void) {
         define(cls++, size);
     }
     while (hkm_last_class + 1 < cls && hkm_classes[hkm_last_class + 1].capacity > 0 &&
+           hkm_classes[hkm_last_class + 1].size <= HKM_SLABS_MAX &&
            (hkm_settings.mid || hkm_classes[hkm_last_class + 1].size < MID_LEAST)) {
         hkm_last_class++;
     }

@@ -15,8 +15,15 @@
 
 #include "visibility.h"
 
-#define HKM_SMALL_MAX     1024u
-#define HKM_MIDDLE_MAX    (1u << 20)
+#define HKM_SMALL_MAX  1024u
+#define HKM_MIDDLE_MAX (1u << 20)
+/* What is larger goes to the large path, where in variant 'hardened' every block has guard pages.
+ */
+#ifdef HKM_HARDENED
+#define HKM_SLABS_MAX (64u << 10)
+#else
+#define HKM_SLABS_MAX HKM_MIDDLE_MAX
+#endif
 #define HKM_SMALL_CLASSES 32u
 #define HKM_CLASSES       85u
 #define HKM_BIG_FIRST     69u /* the first class of more than 64 KiB */
