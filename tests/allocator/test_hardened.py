@@ -31,7 +31,8 @@ int main(int argc, char **argv) {
     const size_t size = strtoul(argv[1], NULL, 10), alignment = strtoul(argv[2], NULL, 10);
     volatile char *block = aligned_alloc(alignment, size);
     const long at = strtol(argv[4], NULL, 10);
-    volatile char *touched = block + at + (argv[3][0] == 'e' ? malloc_usable_size((void *)block) : 0);
+    const size_t from = argv[3][0] == 'e' ? malloc_usable_size((void *)block) : 0;
+    volatile char *touched = block + from + at;
     if (argc > 5)
         free((void *)block);
     return *touched;
