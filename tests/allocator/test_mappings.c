@@ -85,6 +85,37 @@ static void a_block_that_grows_by_realloc_does_not_pile_up(void **state) {
     assert_in_range(count_mappings(), 0, mappings + 200);
 }
 
+/* Many blocks that grow side by side to under 1 MiB: each moves to the large path once, and leaves
+ * no pages behind in the classes that it would have gone through. */
+static void blocks_that_grow_leave_no_pages_behind(void **state) {
+    (void)state;
+    enum { GROWING = 8, LAST = 900 * KIB };
+    char *blocks[GROWING] = {NULL};
+    const size_t before = resident_kib();
+    const uint64_t large = stat_of("large.alloc");
+    for (size_t size = 60 * KIB; size <= LAST; size += size / 8) {
+        for (size_t i = 0; i < GROWING; i++) {
+            const size_t kept = blocks[i] != NULL ? malloc_usable_size(blocks[i]) : 0;
+            blocks[i] = realloc(blocks[i], size);
+            assert_non_null(blocks[i]);
+            const size_t usable = malloc_usable_size(blocks[i]);
+            fill(blocks[i] + (kept < usable ? kept : usable), kept < usable ? usable - kept : 0, i);
+        }
+    }
+    assert_int_equal(stat_of("large.alloc"), large + GROWING);
+    assert_in_range(resident_kib(), 0, before + GROWING * (LAST + 64 * KIB) / KIB + 256);
+    for (size_t i = 0; i < GROWING; i++) {
+        /* shrunk in place; and back among the classes */
+        char *const shrunk = realloc(blocks[i], 100 * KIB);
+        assert_ptr_equal(shrunk, blocks[i]);
+        assert_in_range(malloc_usable_size(shrunk), 100 * KIB, 104 * KIB);
+        blocks[i] = realloc(shrunk, 1000);
+        assert_int_equal(malloc_usable_size(blocks[i]), 1024);
+        free(blocks[i]);
+    }
+    assert_int_equal(stat_of("large.live_bytes"), 0);
+}
+
 /* The ring finds by exact size: what it evicted and the region cache found again must be of it. */
 static void in_the_ring_a_block_is_as_large_as_its_pages(void **state) {
     (void)state;
@@ -109,6 +140,7 @@ int main(int argc, char **argv) {
         PART(memory_stays_bounded_when_big_sizes_vary, NULL),
         PART(memory_stays_bounded_when_sizes_drift, NULL),
         PART(a_block_that_grows_by_realloc_does_not_pile_up, NULL),
+        PART(blocks_that_grow_leave_no_pages_behind, NULL),
         PART(in_the_ring_a_block_is_as_large_as_its_pages,
              "HAKMEM_WHALE_LEARN=0 HAKMEM_WHALE_RING=1"),
     };

@@ -293,6 +293,10 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
     return memset(block, 0, bytes);
 }
 
+/* A block that has grown beyond this will likely grow again, and moves to the large path, where it
+ * may do so in place or by moving its pages. */
+#define GROWS_ABOVE ((size_t)64 << 10)
+
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
     if (block == NULL) {
         return hak_malloc(size);
@@ -315,14 +319,17 @@ HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
             free_elsewhere(block, "realloc"); /* not a block: says so */
             return NULL;
         }
-        if (hkm_is_large(size)) {
+        if (size > GROWS_ABOVE) {
             void *resized = hkm_large_resize(block, size);
             if (resized != NULL) {
                 return resized;
             }
         }
     }
-    void *moved = hak_malloc(size);
+    bool zero;
+    void *moved = size > GROWS_ABOVE && size > usable
+                      ? hkm_large_alloc(size, 1, (uintptr_t)__builtin_return_address(0), &zero)
+                      : hak_malloc(size);
     if (moved != NULL) {
         memcpy(moved, block, size < usable ? size : usable);
         hak_free(block);

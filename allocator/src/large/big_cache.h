@@ -8,7 +8,8 @@
 
 #include "large/range.h"
 
-/* Blocks of at most this are none of its (only with HAKMEM_MID=0 the large path has such). */
+/* Blocks of at most this are none of its (the large path has such of realloc, and with
+ * HAKMEM_MID=0). */
 #define HKM_BIG_ABOVE ((size_t)1 << 20)
 
 /* Bytes that a request below the whale threshold is rounded up to, so that blocks of a class are

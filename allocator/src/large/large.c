@@ -287,6 +287,14 @@ static bool grow_in_place(struct hkm_range *range, size_t size) {
     return true;
 }
 
+/* Whether a block that is to grow by so much is rather copied to a free range that has its pages
+ * than moved by mremap: its new pages would each fault, and as many would be free and unused.
+ * Measured on growth to 1 and to 8 MiB, two to 32 blocks side by side: copying is ahead or equal
+ * from steps of an eighth on. */
+static bool is_cheap_to_copy(size_t before, size_t size) {
+    return before <= 8 * (size - before) + (64u << 10);
+}
+
 static void *resize(void *block, size_t size) {
     if (size > PTRDIFF_MAX - HKM_PAGE) {
         return NULL;
@@ -310,7 +318,7 @@ static void *resize(void *block, size_t size) {
         } else if (grow_in_place(range, size)) {
             HKM_ALLOCATED(range->base + before, range->size - before);
             result = block;
-        } else {
+        } else if (!(is_cheap_to_copy(before, size) && hkm_whale_has(size, range->site))) {
             result = hkm_sys_mremap(range->base, before, size);
             if (result != NULL) {
                 hkm_range_move(range, result, size);

@@ -1,5 +1,5 @@
-/* Blocks of more than 1 MiB, each a range of pages of its own. Sizes in bytes. Any thread; one
- * lock. */
+/* Blocks of more than 1 MiB, and smaller ones that realloc has grown, each a range of pages of its
+ * own. Sizes in bytes. Any thread; one lock. */
 #ifndef HKM_LARGE_LARGE_H
 #define HKM_LARGE_LARGE_H
 

@@ -50,6 +50,10 @@ static struct hkm_range *find(size_t size, uintptr_t site) {
     return range != NULL ? range : hkm_range_set_find(&waiting, size);
 }
 
+bool hkm_whale_has(size_t size, uintptr_t site) {
+    return find(size, site) != NULL;
+}
+
 struct hkm_range *hkm_whale_get(size_t size, uintptr_t site) {
     struct hkm_range *range = find(size, site);
     hkm_count(range != NULL ? HKM_WHALE_HIT : HKM_WHALE_MISS, 1);

@@ -17,6 +17,8 @@
 /* A range of at least `size` bytes; NULL when there is none. What the request does not need may be
  * given back by hkm_whale_put_rest. */
 struct hkm_range *hkm_whale_get(size_t size, uintptr_t site);
+/* Whether there is such a range. */
+bool hkm_whale_has(size_t size, uintptr_t site);
 /* Keeps a freed range. slack: bytes above the capacity that may be kept. May evict others, or this
  * one. */
 void hkm_whale_put(struct hkm_range *range, size_t slack, uint64_t now_ns);
