@@ -17,7 +17,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from compare import preload
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.text import last_line, did_you_mean, one_line
-from compare.tools import output_of
+from compare.tools import output_of, run
 
 PURPOSE = "program"
 TABLE = Path(__file__).with_name("programs.toml")
@@ -144,17 +143,9 @@ def _right_output(
         (scratch / "work").mkdir()
         report = scratch / "hyperfine.json"
         try:
-            done = subprocess.run(
-                command(program, None, layout, scratch, report, environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_CHECK_LIMIT_S,
-                check=False,
-                cwd=scratch / "work",
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            line = command(program, None, layout, scratch, report, environment)
+            done = run(line, limit_s=_CHECK_LIMIT_S, cwd=scratch / "work")
+        except OSError as error:
             return one_line(f"does not run here: {error}")
         status, error_text, measured = outcome(program, scratch, report)
         if status != "ok":

@@ -19,6 +19,7 @@ from typing import Any
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.text import last_line
+from compare.tools import run
 
 _RAW_VARIABLE = "HKL_RECORD_RAW"  # as in harness/record/raw.h
 _SIGNAL_STATUS = 128  # what a shell adds to the number of the signal that ended a program
@@ -94,11 +95,9 @@ def _run(program: Sequence[str], environment: dict[str, str]) -> int:
 
 def _pack(tool: Path, raw: str, out: Path) -> str | None:
     """Makes the trace and says what is in it; else what went wrong."""
-    done = subprocess.run(
-        [tool, "--pack", raw, out], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    done = run([tool, "--pack", raw, out])
     if done.returncode != 0:
-        said = last_line(done.stderr.decode(errors="replace")).removeprefix("hkl-trace: ")
+        said = last_line(done.stderr).removeprefix("hkl-trace: ")
         return said or f"hkl-trace ended with status {done.returncode}"
     sums: dict[str, Any] = json.loads(done.stdout)
     print(
