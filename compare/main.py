@@ -26,7 +26,7 @@ from compare import (
     preload,
     profile,
     program,
-    separate,
+    purposes,
     storage,
 )
 from compare.allocators import (
@@ -47,6 +47,7 @@ from compare.plan import Json
 from compare.progress import Display
 from compare.record import record
 from compare.runner import failures, run_plan
+from compare.significance import blocks_needed
 from compare.trial import BASE_ENVIRONMENT, Bench
 
 _MAX_PLAN_SEED = 1 << 32
@@ -172,7 +173,9 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         if uncounted
         else perf.probe(perf_path, simulated=options.counters == "callgrind")
     )
-    extra = _extra(options, counters, arms, environment, layout) if scenarios else {}
+    extra: dict[str, list[str]] = {}
+    if scenarios:
+        extra = purposes.available(options.extra, arms, counters, environment, layout)
     run = plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         argv=argv,
@@ -183,7 +186,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         arms=arms,
         cells=cells,
         trials=(
-            plan.enough_blocks(options.trials, len(cells) * (len(arms) - 2))
+            max(options.trials, blocks_needed(len(cells) * (len(arms) - 2)))
             if options.quick
             else options.trials
         ),
@@ -195,7 +198,6 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         pin=options.pin,
         notes=notes,
     )
-    run["plan"] += separate.plan(run, options.extra)
     if options.micro is not None:
         run["tools"][layout.micro.name] = sha256_of(layout.micro)
     if "latency" in options.extra:
@@ -216,6 +218,7 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
     for one in chosen:
         counters = copy.deepcopy(probed)
         arms, cells = phase_plan.arms_and_cells(one, layout)
+        wanted = {purpose for cell in cells for purpose in cell["purposes"]}
         runs[Path() if len(chosen) == 1 else Path(one.id)] = plan.run_json(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             argv=argv,
@@ -225,7 +228,7 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
             cells=cells,
             trials=options.trials,
             counters=counters,
-            extra=phase_plan.extra(cells, arms, counters, layout),
+            extra=purposes.available(wanted, arms, counters, {}, layout),
             timeout_s=options.timeout_s,
             facts=circumstances,
             environment={},
@@ -234,45 +237,6 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
             phase=one.content,
         )
     return runs
-
-
-def _extra(
-    options: Options,
-    counters: Json,
-    arms: Sequence[Json],
-    environment: dict[str, str],
-    layout: Layout,
-) -> dict[str, list[str]]:
-    """Purposes of block 0, each with its arms; why one cannot be had goes into `counters`."""
-    labels = [arm["arm"] for arm in arms]
-    originals = [arm["arm"] for arm in arms if arm["twin_of"] is None]
-    extra: dict[str, list[str]] = {}
-    if any(event in perf.SYSCALL_EVENTS for event in counters["events"]):
-        extra["count"] = originals
-    if options.profile:
-        extra[profile.PURPOSE] = originals
-        problem = profile.problem(perf.find())
-        if problem:
-            _leave_out(extra, counters, profile.PURPOSE, f"--profile is left out: {problem}")
-    if options.counters == "callgrind":
-        extra[callgrind.PURPOSE] = labels  # A' too: equal counts show that they are exact
-        problem = callgrind.problem(layout, None, environment)
-        if problem:
-            why = f"--counters callgrind is left out: {problem}"
-            _leave_out(extra, counters, callgrind.PURPOSE, why)
-            return extra
-        for arm in arms:
-            problem = callgrind.problem(layout, arm["lib"], environment) if arm["lib"] else None
-            if problem:
-                extra[callgrind.PURPOSE] = [x for x in extra[callgrind.PURPOSE] if x != arm["arm"]]
-                if arm["twin_of"] is None:
-                    counters["notes"].append(f"{arm['arm']} is not counted by callgrind: {problem}")
-    return extra
-
-
-def _leave_out(extra: dict[str, list[str]], counters: Json, purpose: str, why: str) -> None:
-    del extra[purpose]
-    plan.unavailable(counters, purpose, why)
 
 
 def _check_pin(cpus: Sequence[int] | None) -> None:

@@ -8,7 +8,7 @@ SLOW_FILES = {
     "test_runs.py",  # whole runs, time-outs waited for
     "test_hostile.py",  # a hundred small runs
     "test_whole_programs.py",
-    "test_separate.py",
+    "test_memory_and_latency.py",
     "test_micro.py",
     "test_phases.py",  # builds variants, whole runs
     "test_planted_slowdown.py",  # two whole runs

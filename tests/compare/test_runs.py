@@ -14,8 +14,10 @@ import jsonschema
 import pytest
 
 from analysis.cli import main as analyse
+from compare.cli import QUICK_TRIALS
 from compare.errors import UsageError
 from compare.layout import Layout
+from compare.significance import blocks_needed
 from compare.storage import Trials
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +84,14 @@ def test_settings_of_an_allocator_reach_it_and_are_recorded(
     report = (folder / "report.md").read_text().replace("\\", "")
     assert "| HAKMEM_WHALE_LEARN | 0 |" in report and "| HAKMEM_WHALE_MAX_MB | 16 |" in report
     assert "| region.hit |" in report
+
+
+def test_quick_takes_enough_processes_for_its_comparisons(measured: Callable[..., Any]) -> None:
+    done = measured(
+        *("--scenario", "tiny_hot", "--size", "16..1K", "--quick", "--iters", "1", "--batch", "1"),
+        *("--allocators", "system,hakmem", "--counters", "none"),
+    )
+    assert max(entry["block"] for entry in done.run["plan"]) == blocks_needed(7) > QUICK_TRIALS
 
 
 def test_long_timeline_goes_to_a_file_below_the_run(compare: Compare, read_run: Read) -> None:
