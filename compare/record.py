@@ -6,7 +6,6 @@ What we have to say goes to stderr, its stdout stays the program's.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from compare.allocators import not_preloadable
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.text import last_line
@@ -54,7 +54,7 @@ def _check(file: str, out: Path, program: str, recorder: Path) -> None:
     option = f"--record '{file}'"
     if not recorder.exists():
         raise UsageError("build/hkl-record.so: not built; run 'make'")
-    if re.search(r"[\s:$]", str(recorder)):
+    if not_preloadable(str(recorder)):
         raise UsageError(
             f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"
             " move the checkout"

@@ -6,6 +6,7 @@ SLOW_FILES = {
     "test_settings.py",  # the same programs under each setting
     "test_variants.py",  # builds each variant
     "test_runs.py",  # whole runs, time-outs waited for
+    "test_resume.py",
     "test_hostile.py",  # a hundred small runs
     "test_whole_programs.py",
     "test_memory_and_latency.py",

@@ -325,39 +325,6 @@ def test_what_is_in_the_way_of_the_link_does_not_end_the_run(
     assert not [path for path in layout.results.iterdir() if path.name.startswith(".")]
 
 
-# --- folders of another time
-
-
-def test_older_schemas_are_refused_and_left_as_they_are(compare: Compare, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    assert compare(*SMALL, "--trials", "2", "--out", str(out)).status == 0
-    whole = {name: (out / name).read_text() for name in ("run.json", "trials.jsonl")}
-    lines = whole["trials.jsonl"].splitlines(keepends=True)
-    stray = json.dumps({**json.loads(lines[0]), "trial": 99}) + "\n"
-    for name, content, says in (
-        ("run.json", whole["run.json"].replace("hkl-run-1", "hkl-run-0"), "hkl-run-1"),
-        ("run.json", "[]", "is not as its schema says"),
-        ("run.json", whole["run.json"][:-20], "run.json is damaged"),
-        ("trials.jsonl", "".join(lines[:-1]) + '{"trial":5}\n', "line 6 is not as its schema says"),
-        ("trials.jsonl", whole["trials.jsonl"].replace("hkl-trial-1", "hkl-trial-0"), "line 1 is"),
-        ("trials.jsonl", "".join(lines[:-1]) + stray, "trial 99 is not in the plan"),
-    ):
-        (out / name).write_text(content)
-        refused = compare("--resume", str(out))
-        assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
-        assert says in refused.err
-        assert (out / name).read_text() == content
-        (out / name).write_text(whole[name])
-
-
-@pytest.mark.parametrize("name", ["../other", "/etc", "..", ".", "a/b", 7, None])
-def test_list_of_runs_cannot_lead_elsewhere(compare: Compare, tmp_path: Path, name: object) -> None:
-    (tmp_path / "runs.json").write_text(json.dumps({"runs": [name]}))
-    refused = compare("--resume", str(tmp_path))
-    assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "runs.json is damaged" in refused.err
-
-
 # --- clocks
 
 

@@ -199,25 +199,6 @@ def test_interrupted_run_is_resumed_without_loss_or_repetition(
     assert (out / "trials.jsonl").read_bytes() == finished
 
 
-def test_resume_refuses_another_library(
-    compare: Compare, libs: dict[str, Path], tmp_path: Path
-) -> None:
-    lib = tmp_path / "mine.so"
-    lib.write_bytes(libs["sound"].read_bytes())
-    outcome = compare(
-        *("--scenario", "vm", "--iters", "2", "--trials", "1", "--counters", "none"),
-        *("--allocators", "system", "--allocator", f"mine={lib}"),
-    )
-    folder = outcome.out.strip()
-    assert outcome.status == 0
-    lib.write_bytes(libs["sound"].read_bytes() + b"\0")
-    refused = compare("--resume", folder)
-    assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "has changed since the run began" in refused.err
-    lib.unlink()
-    assert compare("--resume", folder).status == 2
-
-
 def test_torn_last_line_is_cut_off_but_a_damaged_one_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "trials.jsonl"
     lines = [json.dumps(failed_trial(n), separators=(",", ":")).encode() + b"\n" for n in range(3)]
