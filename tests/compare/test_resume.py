@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.compare.small_runs import SMALL
+
 Compare = Callable[..., Any]
 Json = dict[str, Any]
-SMALL = (
-    *("--scenario", "tiny_hot", "--iters", "5", "--warmup", "1", "--batch", "100"),
-    *("--counters", "none", "--allocators", "system,hakmem"),
-)
 
 
 def test_resume_refuses_another_library(

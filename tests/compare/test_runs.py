@@ -1,13 +1,11 @@
 """Whole runs with the real driver: records, failures, interruption, resumption."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import jsonschema
@@ -19,6 +17,7 @@ from compare.errors import UsageError
 from compare.layout import Layout
 from compare.significance import blocks_needed
 from compare.storage import Trials
+from tests.compare.small_runs import command, environment, processes_with, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]
@@ -135,48 +134,25 @@ def test_failures_are_named_and_the_others_go_on(
             assert trial["error"] == error
         assert (trial["windows"] is None) == (status != "ok")
     assert "json, crash: crash: killed by SIGSEGV" in outcome.err
-    assert list_processes_with(str(libs["hang"])) == []
-
-
-def list_processes_with(text: str) -> list[int]:
-    """Processes with `text` in their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and text.encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def start(layout: Layout, out: Path, *argv: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "compare", "--out", str(out), *argv],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=out.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for_lines(path: Path, count: int) -> None:
-    for _ in range(1200):
-        if path.exists() and path.read_bytes().count(b"\n") >= count:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{path} never had {count} lines")
+    assert processes_with(str(libs["hang"])) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_is_resumed_without_loss_or_repetition(
-    compare: Compare, read_run: Read, layout: Layout, tmp_path: Path, number: int
+    compare: Compare, read_run: Read, tmp_path: Path, number: int
 ) -> None:
     out = tmp_path / "run"
     argv = ("--scenario", "tiny_hot", "--iters", "150", "--trials", "6", "--counters", "none")
-    process = start(layout, out, *argv, "--allocators", "system")
-    wait_for_lines(out / "trials.jsonl", 3)
+    process = subprocess.Popen(
+        command(*argv, "--allocators", "system", "--out", str(out)),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+    )
+    lines = out / "trials.jsonl"
+    wait_until(lambda: lines.exists() and lines.read_bytes().count(b"\n") >= 3, "too few trials")
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
