@@ -34,16 +34,14 @@ def record(file: str, program: Sequence[str], layout: Layout) -> int:
     out = Path(os.path.abspath(file))
     recorder = layout.build / "hkl-record.so"
     _check(file, out, program[0], recorder)
-    try:
-        descriptor, raw = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".raw", dir=out.parent)
+    try:  # a file without a name: nothing is left of it, whatever becomes of us
+        noted = tempfile.TemporaryFile(dir=out.parent)
     except OSError as error:
         raise UsageError(f"--record '{file}': cannot be written: {error.strerror}") from error
-    os.close(descriptor)
-    try:
+    with noted:
+        raw = f"/proc/{os.getpid()}/fd/{noted.fileno()}"
         status = _run(program, _environment(recorder, raw, layout))
         problem = _pack(layout.build / "hkl-trace", raw, out)
-    finally:
-        os.unlink(raw)
     if problem is not None:
         print(f"run.sh: --record '{file}': no trace was written: {problem}", file=sys.stderr)
         return status or 1
@@ -59,6 +57,8 @@ def _check(file: str, out: Path, program: str, recorder: Path) -> None:
             f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"
             " move the checkout"
         )
+    if os.path.lexists(out) and not out.is_dir():
+        raise UsageError(f"{option}: is there already; give another name, or delete it first")
     if out.is_dir() or not out.parent.is_dir():
         raise UsageError(f"{option}: must be a file in a folder that is there")
     if shutil.which(program) is None:
@@ -95,6 +95,8 @@ def _run(program: Sequence[str], environment: dict[str, str]) -> int:
 
 def _pack(tool: Path, raw: str, out: Path) -> str | None:
     """Makes the trace and says what is in it; else what went wrong."""
+    if os.path.lexists(out):
+        return "there is a file of that name now"
     done = run([tool, "--pack", raw, out])
     if done.returncode != 0:
         said = last_line(done.stderr).removeprefix("hkl-trace: ")
