@@ -32,8 +32,8 @@ def load(folder: Path, layout: Layout) -> dict[Path, Json]:
     """run.json of each run in `folder`, by its folder below. Raises UsageError when one must not be
     gone on with."""
     try:
-        _check_files(folder)
         runs = storage.load_runs(folder)
+        _check_files(folder)
         for run in runs.values():
             _check_plan(run)
             _check_words(run)
