@@ -5,22 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from analysis import gate, gate_report
+from analysis.command_line import OneLineParser, status_of
 from analysis.load import RunError
-from compare.errors import UsageError
-from compare.output import complain, put
+from compare.output import put
 
 CLOSED = 3  # exit status: something got worse
 NAME = "gate.md"
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Bad options are one line and exit status 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise RunError(message.removeprefix("argument "))
 
 
 def _bound(text: str) -> float:
@@ -45,13 +37,11 @@ def _overrides(text: str) -> list[str]:
 
 def _parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="run.sh",
         usage="./run.sh --gate BASE NEW [options]",
         description="Did anything get worse from run BASE to run NEW by more than the noise?",
         epilog="Each side is a run's folder, or FOLDER:ALLOCATOR. Two allocators of one run are "
         "paired block by block, which sees smaller changes than two runs do. Exit status: 0 "
         "nothing shown to be worse, 3 something is, 2 the two cannot be compared.",
-        allow_abbrev=False,
     )
     parser.add_argument("--gate", nargs="*", required=True, metavar="RUN", help="BASE and NEW")
     parser.add_argument(
@@ -79,19 +69,16 @@ def _parser() -> OneLineParser:
 
 def main(argv: Sequence[str]) -> int:
     """Prints and writes the summary; returns the exit status."""
-    try:
-        options = _parser().parse_args(argv)
-        if len(options.gate) != 2:
-            raise RunError(f"{len(options.gate)} runs given, it takes two: BASE and NEW")
-        base, new = (gate.side(text) for text in options.gate)
-        found = gate.compare(base, new, options.bound, options.force)
-        text = gate_report.markdown(found)
-        (options.out or new.run.folder / NAME).write_text(text, encoding="utf-8")
-        put(text.rstrip("\n"))
-    except (RunError, UsageError) as error:
-        complain(f"run.sh: --gate: {error}".replace("--gate: --", "--"))
-        return 2
-    except OSError as error:
-        complain(f"run.sh: --gate: {error.filename or 'the summary'}: {error.strerror}")
-        return 2
+    return status_of(lambda: _gate(argv), "--gate", "the summary")
+
+
+def _gate(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    if len(options.gate) != 2:
+        raise RunError(f"{len(options.gate)} runs given, it takes two: BASE and NEW")
+    base, new = (gate.side(text) for text in options.gate)
+    found = gate.compare(base, new, options.bound, options.force)
+    text = gate_report.markdown(found)
+    (options.out or new.run.folder / NAME).write_text(text, encoding="utf-8")
+    put(text.rstrip("\n"))
     return CLOSED if found.worse else 0

@@ -49,7 +49,7 @@ def write(summary: Summary, folder: Path) -> None:
     """Writes every file of the report into `folder`. Everything is made before the first byte is
     written."""
     drawn = figures.draw_all(summary)
-    images = {name: plots.picture(figure, "png") for name, figure in drawn.items()}
+    images = {name: plots.png(figure) for name, figure in drawn.items()}
     flames = {profile["plot"]: profile["svg"] for profile in _profiles(summary)}
     texts = {
         "summary.csv": to_frame(summary).to_csv(index=False),

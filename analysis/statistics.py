@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from compare.significance import ALPHA
+
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-ALPHA = 0.05
 POWER = 0.80
 FEW_BLOCKS = 6
 _Z = float(stats.norm.ppf(1 - ALPHA / 2))
@@ -255,15 +256,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = stepped
     return [float(value) for value in adjusted]
-
-
-def blocks_needed(comparisons: int) -> int:
-    """Fewest blocks with which the signed-rank test can reach ALPHA at all after Holm's correction.
-
-    The least two-sided p of n differences is 2 / 2^n; the first of m comparisons is multiplied by
-    m.
-    """
-    return math.floor(1 + math.log2(max(comparisons, 1) / ALPHA)) + 1
 
 
 def noise_floor(twin: Effect) -> float:

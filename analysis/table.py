@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis import flame, statistics, steady
+from analysis import flame, steady
 from analysis.load import WINDOWS, Cell
 from analysis.statistics import Estimate
 from analysis.summary import (
@@ -31,6 +31,7 @@ from analysis.summary import (
     Summary,
     steady_value,
 )
+from compare.significance import blocks_needed
 
 NONE = "-"
 HOT_SYMBOLS = 15
@@ -455,7 +456,7 @@ def run_lines(summary: Summary) -> list[str]:
     lines = []
     if summary.recorded < summary.planned:
         lines.append(f"not finished: {summary.recorded} of {summary.planned} trials so far")
-    needed = statistics.blocks_needed(summary.comparisons)
+    needed = blocks_needed(summary.comparisons)
     fewest = min((cell.blocks for cell in summary.cells if cell.blocks), default=0)
     if summary.comparisons and fewest < needed:
         lines.append(

@@ -193,7 +193,7 @@ def write(trend: Trend, folder: Path) -> None:
     }
     page = report.render_html("trend.html.j2", {**context, "picture": plots.inline_svg(figure)})
     text = report.render_markdown("trend.md.j2", context)
-    image = plots.picture(figure, "png")
+    image = plots.png(figure)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trend.html").write_text(page, encoding="utf-8")
     (folder / "trend.md").write_text(text, encoding="utf-8")

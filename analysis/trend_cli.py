@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import trend
-from analysis.gate_cli import OneLineParser
-from analysis.load import RunError
+from analysis.command_line import OneLineParser, status_of
 from compare import metric
-from compare.errors import UsageError
-from compare.output import complain, put
+from compare.output import put
 from compare.text import did_you_mean
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
@@ -32,10 +30,8 @@ def _metric(text: str) -> str:
 
 def _parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="run.sh",
         usage="./run.sh --trend [FOLDER ...] [options]",
         description="A metric over commits, from all the runs in some folders.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--trend",
@@ -67,17 +63,14 @@ def _parser() -> OneLineParser:
 
 def main(argv: Sequence[str]) -> int:
     """Writes the page, says where; returns the exit status."""
-    try:
-        options = _parser().parse_args(argv)
-        folders = options.trend or [REFERENCE]
-        found = trend.gather(trend.find_runs(folders), options.metric, options.against)
-        out = options.out or folders[0] / "trend"
-        trend.write(found, out)
-        put(str(out / "trend.html"))
-    except (RunError, UsageError) as error:
-        complain(f"run.sh: --trend: {error}".replace("--trend: --", "--"))
-        return 2
-    except OSError as error:
-        complain(f"run.sh: --trend: {error.filename or 'the page'}: {error.strerror}")
-        return 2
+    return status_of(lambda: _trend(argv), "--trend", "the page")
+
+
+def _trend(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    folders = options.trend or [REFERENCE]
+    found = trend.gather(trend.find_runs(folders), options.metric, options.against)
+    out = options.out or folders[0] / "trend"
+    trend.write(found, out)
+    put(str(out / "trend.html"))
     return 0

@@ -26,6 +26,7 @@ from analysis.load import Cell, Run
 from analysis.measure import NotMeasured
 from analysis.statistics import Effect, Estimate, Floats
 from compare import metric
+from compare.significance import blocks_needed
 
 CONFIRMED = "confirmed"
 REFUTED = "refuted"
@@ -409,7 +410,7 @@ def _decide_ratio(judged: Judged, comparisons: int) -> None:
         )
         return
     elif inside or outside:
-        few = statistics.blocks_needed(comparisons)
+        few = blocks_needed(comparisons)
         judged.end(INCONCLUSIVE, f"{effect.n} blocks cannot show it: it takes {few}")
     else:
         judged.end(INCONCLUSIVE, f"the interval straddles the bound {judged.bound}")
@@ -440,7 +441,7 @@ def _decide_equivalence(judged: Judged, comparisons: int) -> None:
 def _blocks(effect: Effect, log_bound: float, comparisons: int) -> float:
     distance = abs(effect.log_ratio - log_bound)
     needed = statistics.blocks_to_decide(effect.n, effect.se, distance)
-    return max(needed, statistics.blocks_needed(comparisons), effect.n + 1)
+    return max(needed, blocks_needed(comparisons), effect.n + 1)
 
 
 def _power(run: Run, cell: Cell) -> Power:

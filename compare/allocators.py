@@ -227,9 +227,14 @@ def preload_path(lib: Path, root: Path) -> str:
     return relative if "/" in relative else f"./{relative}"
 
 
+def not_preloadable(path: str) -> bool:
+    """Whether the dynamic loader would take `path` in LD_PRELOAD for something else."""
+    return re.search(r"[\s:$]", path) is not None
+
+
 def found(name: str, title: str, lib: Path, kind: str, option: str, root: Path) -> Allocator:
     """The allocator in `lib`, whose version is of that kind. Raises UsageError."""
-    if re.search(r"[\s:$]", preload_path(lib, root)):
+    if not_preloadable(preload_path(lib, root)):
         raise UsageError(
             f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"
             " copy or link the library elsewhere"

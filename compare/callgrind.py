@@ -7,13 +7,13 @@ compared between machines too.
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from compare.layout import Layout
 from compare.text import last_line, one_line
+from compare.tools import run
 
 PURPOSE = "callgrind"
 # A process is some fifty times slower here, and its counts do not vary: few iterations will do.
@@ -76,18 +76,13 @@ def problem(layout: Layout, lib: str | None, environment: Mapping[str, str]) -> 
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
         output = Path(scratch, "counts")
         try:
-            done = subprocess.run(
+            done = run(
                 [*command(valgrind, output), layout.driver, *_PROBE],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PROBE_LIMIT_S,
-                check=False,
-                cwd=layout.root,
+                limit_s=_PROBE_LIMIT_S,
                 env=env,
+                cwd=layout.root,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             return one_line(f"valgrind does not run here: {error}")
         if done.returncode != 0 or not output.exists():
             return f"it does not run under valgrind: {_said(done.stderr)}"

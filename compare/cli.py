@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from compare import driver, micro, separate, sweep
+from compare import callgrind, driver, micro, profile, sweep
 from compare.errors import UsageError
+from compare.plan import REPEATED, REPEATS
 from compare.text import did_you_mean, not_plain
 
 DEFAULT_TRIALS = 15
@@ -90,7 +91,6 @@ class Options:
     plan_seed: int | None
     timeout_s: float
     counters: str
-    profile: bool
     programs: tuple[str, ...] | None
     phases: tuple[str, ...] | None
     pin: tuple[int, ...] | None
@@ -255,12 +255,12 @@ def _parser() -> _Parser:
     add(
         "--memory",
         action="store_true",
-        help=f"also resident memory over time, in {separate.TRIALS} more processes per allocator",
+        help=f"also resident memory over time, in {REPEATS} more processes per allocator",
     )
     add(
         "--latency",
         action="store_true",
-        help=f"also the time of single calls, in {separate.TRIALS} more processes per allocator",
+        help=f"also the time of single calls, in {REPEATS} more processes per allocator",
     )
     add(
         "--quick",
@@ -359,7 +359,7 @@ def _check_record(given: argparse.Namespace, program: Sequence[str], dashes: boo
 
 def _check_micro(parser: _Parser, given: dict[str, Any]) -> None:
     """What belongs to scenarios does not go with --micro."""
-    for name in (*_OF_SCENARIOS, *separate.PURPOSES, "programs", "profile", "counters"):
+    for name in (*_OF_SCENARIOS, *REPEATED, "programs", "profile", "counters"):
         if given[name] != parser.get_default(name):
             raise UsageError(f"--{name}: does not go with --micro")
 
@@ -406,6 +406,11 @@ def parse(argv: Sequence[str]) -> Options:
         raise UsageError("--scenario: missing; give names, or all; --list shows them")
     if given.quick and given.trials is not None:
         raise UsageError(f"--trials {given.trials}: does not go with --quick, which sets it")
+    beside = {
+        profile.PURPOSE: given.profile,
+        callgrind.PURPOSE: given.counters == "callgrind",
+        **{purpose: getattr(given, purpose) for purpose in REPEATED},
+    }
     return Options(
         list=given.list,
         check_args=given.check_args,
@@ -424,7 +429,7 @@ def parse(argv: Sequence[str]) -> Options:
         slots=given.slots,
         batch=given.batch,
         limit=given.limit,
-        extra=tuple(purpose for purpose in separate.PURPOSES if getattr(given, purpose)),
+        extra=tuple(purpose for purpose, asked in beside.items() if asked),
         trace=given.trace,
         trials=given.trials or (QUICK_TRIALS if given.quick else DEFAULT_TRIALS),
         allocators=given.allocators,
@@ -433,7 +438,6 @@ def parse(argv: Sequence[str]) -> Options:
         plan_seed=given.plan_seed,
         timeout_s=given.timeout or DEFAULT_TIMEOUT_S,
         counters=given.counters or "perf",
-        profile=given.profile,
         programs=given.programs,
         phases=given.phase,
         pin=given.pin,

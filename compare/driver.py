@@ -1,7 +1,6 @@
 """The driver `build/hkl-driver`: which scenarios it has, and the command line that runs one."""
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from compare.allocators import sha256_of
 from compare.errors import UsageError
 from compare.text import last_line, did_you_mean
+from compare.tools import run
 
 # Limits of the driver's options that do not depend on the scenario.
 MAX_ITERS = 10_000_000
@@ -54,19 +54,11 @@ class Trace:
 def scenarios(driver: Path) -> dict[str, Scenario]:
     """All scenarios by name. Raises UsageError when there is no driver, or it does not answer."""
     try:
-        done = subprocess.run(
-            [driver, "--list"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIST_LIMIT_S,
-            check=False,
-            env={"LC_ALL": "C"},
-        )
+        done = run([driver, "--list"], limit_s=_LIST_LIMIT_S, env={"LC_ALL": "C"})
         entries = json.loads(done.stdout) if done.returncode == 0 else None
     except FileNotFoundError as error:
         raise UsageError("build/hkl-driver: not built; run 'make'") from error
-    except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
+    except (OSError, json.JSONDecodeError) as error:
         raise UsageError(f"build/hkl-driver --list: {error}") from error
     if not entries:
         reason = last_line(done.stderr) or f"exit status {done.returncode}"
@@ -117,14 +109,7 @@ def choose(names: Sequence[str], known: Mapping[str, Scenario], trace: bool) -> 
 def read_trace(tool: Path, file: Path, path: str) -> Trace:
     """Checks the trace in `file`, which the driver will get as `path`. Raises UsageError."""
     try:
-        done = subprocess.run(
-            [tool, "--check", file],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        done = run([tool, "--check", file])
         sums = json.loads(done.stdout) if done.returncode == 0 else None
         digest = sha256_of(file) if sums else ""
     except FileNotFoundError as error:

@@ -3,7 +3,7 @@
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,16 @@ def allocator_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not_plain(name + value):
             raise UsageError(f"{name}='{value}': must be UTF-8 without control characters")
     return chosen
+
+
+def check_pin(cpus: Sequence[int] | None) -> None:
+    """Raises UsageError unless this process may run on all of `cpus`."""
+    usable = os.sched_getaffinity(0)
+    for cpu in cpus or ():
+        if cpu not in usable:
+            raise UsageError(
+                f"--pin {cpu}: must be of this process's CPUs: {','.join(map(str, sorted(usable)))}"
+            )
 
 
 def facts(layout: Layout, perf: str | None) -> dict[str, Any]:

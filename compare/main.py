@@ -10,7 +10,6 @@ import re
 import resource
 import secrets
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,8 @@ from compare import (
     preload,
     profile,
     program,
-    separate,
+    purposes,
+    resume,
     storage,
 )
 from compare.allocators import (
@@ -41,20 +41,16 @@ from compare.cli import Options, parse
 from compare.errors import UsageError
 from compare.interrupt import Interrupt
 from compare.layout import Layout
-from compare.machine import allocator_environment, facts
+from compare.machine import allocator_environment, check_pin, facts
 from compare.output import complain, put
 from compare.plan import Json
 from compare.progress import Display
 from compare.record import record
 from compare.runner import failures, run_plan
+from compare.significance import blocks_needed
 from compare.trial import BASE_ENVIRONMENT, Bench
 
 _MAX_PLAN_SEED = 1 << 32
-_TOOLS = {
-    callgrind.PURPOSE: "valgrind",
-    profile.PURPOSE: "perf",
-    program.PURPOSE: "hyperfine",
-}
 _LONGEST_NAME = 60  # characters of the scenarios' names in a folder's name
 
 
@@ -76,9 +72,7 @@ def main(argv: Sequence[str], layout: Layout | None = None) -> int:
             return 0
         if options.resume is not None:
             folder = Path(os.path.realpath(options.resume))
-            runs = storage.load_runs(folder)
-            for part, run in runs.items():
-                _check_unchanged(run, folder / part, layout)
+            runs = resume.load(folder, layout)
         else:
             if options.out is not None:  # a quick refusal; checked again when it is made
                 storage.check_new(Path(os.path.realpath(options.out)))
@@ -151,7 +145,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
     programs: list[program.Known] = []
     if options.programs is not None:
         programs = program.choose(options.programs, program.load_table())
-    _check_pin(options.pin)
+    check_pin(options.pin)
     chosen = choose(options.allocators, options.paths, load_table(), layout.root)
     environment = allocator_environment(os.environ)
     for allocator in chosen:
@@ -172,7 +166,9 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         if uncounted
         else perf.probe(perf_path, simulated=options.counters == "callgrind")
     )
-    extra = _extra(options, counters, arms, environment, layout) if scenarios else {}
+    extra: dict[str, list[str]] = {}
+    if scenarios:
+        extra = purposes.available(options.extra, arms, counters, environment, layout)
     run = plan.run_json(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         argv=argv,
@@ -183,7 +179,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         arms=arms,
         cells=cells,
         trials=(
-            plan.enough_blocks(options.trials, len(cells) * (len(arms) - 2))
+            max(options.trials, blocks_needed(len(cells) * (len(arms) - 2)))
             if options.quick
             else options.trials
         ),
@@ -195,7 +191,6 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
         pin=options.pin,
         notes=notes,
     )
-    run["plan"] += separate.plan(run, options.extra)
     if options.micro is not None:
         run["tools"][layout.micro.name] = sha256_of(layout.micro)
     if "latency" in options.extra:
@@ -206,7 +201,7 @@ def _new_run(options: Options, argv: Sequence[str], layout: Layout) -> Json:
 def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[Path, Json]:
     """run.json of each phase asked for, by its folder below the run's; everything is checked."""
     phase_plan.check_environment(allocator_environment(os.environ))
-    _check_pin(options.pin)
+    check_pin(options.pin)
     chosen = phase.choose(options.phases or (), layout)
     perf_path = perf.find()
     seed = secrets.randbelow(_MAX_PLAN_SEED) if options.plan_seed is None else options.plan_seed
@@ -216,6 +211,7 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
     for one in chosen:
         counters = copy.deepcopy(probed)
         arms, cells = phase_plan.arms_and_cells(one, layout)
+        wanted = {purpose for cell in cells for purpose in cell["purposes"]}
         runs[Path() if len(chosen) == 1 else Path(one.id)] = plan.run_json(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             argv=argv,
@@ -225,7 +221,7 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
             cells=cells,
             trials=options.trials,
             counters=counters,
-            extra=phase_plan.extra(cells, arms, counters, layout),
+            extra=purposes.available(wanted, arms, counters, {}, layout),
             timeout_s=options.timeout_s,
             facts=circumstances,
             environment={},
@@ -234,54 +230,6 @@ def _phase_runs(options: Options, argv: Sequence[str], layout: Layout) -> dict[P
             phase=one.content,
         )
     return runs
-
-
-def _extra(
-    options: Options,
-    counters: Json,
-    arms: Sequence[Json],
-    environment: dict[str, str],
-    layout: Layout,
-) -> dict[str, list[str]]:
-    """Purposes of block 0, each with its arms; why one cannot be had goes into `counters`."""
-    labels = [arm["arm"] for arm in arms]
-    originals = [arm["arm"] for arm in arms if arm["twin_of"] is None]
-    extra: dict[str, list[str]] = {}
-    if any(event in perf.SYSCALL_EVENTS for event in counters["events"]):
-        extra["count"] = originals
-    if options.profile:
-        extra[profile.PURPOSE] = originals
-        problem = profile.problem(perf.find())
-        if problem:
-            _leave_out(extra, counters, profile.PURPOSE, f"--profile is left out: {problem}")
-    if options.counters == "callgrind":
-        extra[callgrind.PURPOSE] = labels  # A' too: equal counts show that they are exact
-        problem = callgrind.problem(layout, None, environment)
-        if problem:
-            why = f"--counters callgrind is left out: {problem}"
-            _leave_out(extra, counters, callgrind.PURPOSE, why)
-            return extra
-        for arm in arms:
-            problem = callgrind.problem(layout, arm["lib"], environment) if arm["lib"] else None
-            if problem:
-                extra[callgrind.PURPOSE] = [x for x in extra[callgrind.PURPOSE] if x != arm["arm"]]
-                if arm["twin_of"] is None:
-                    counters["notes"].append(f"{arm['arm']} is not counted by callgrind: {problem}")
-    return extra
-
-
-def _leave_out(extra: dict[str, list[str]], counters: Json, purpose: str, why: str) -> None:
-    del extra[purpose]
-    plan.unavailable(counters, purpose, why)
-
-
-def _check_pin(cpus: Sequence[int] | None) -> None:
-    usable = os.sched_getaffinity(0)
-    for cpu in cpus or ():
-        if cpu not in usable:
-            raise UsageError(
-                f"--pin {cpu}: must be of this process's CPUs: {','.join(map(str, sorted(usable)))}"
-            )
 
 
 def _limit_floor(
@@ -384,39 +332,7 @@ def _new_folder(options: Options, runs: Mapping[Path, Json], layout: Layout) -> 
     return folder
 
 
-def _check_unchanged(run: Json, folder: Path, layout: Layout) -> None:
-    """Refuses to mix results of different binaries in one run."""
-    option = f"--resume {folder}"
-    files = [(arm["title"], arm["lib"], arm["sha256"]) for arm in run["arms"] if arm["lib"]]
-    files.append(("the driver", str(layout.driver), run["tools"].get("driver_sha256")))
-    for binary in (layout.latency, layout.micro):
-        if binary.name in run["tools"]:
-            files.append((binary.name, str(binary), run["tools"][binary.name]))
-    traces = {
-        cell["params"]["trace"]: cell["params"]
-        for cell in run["cells"]
-        if "trace" in cell["params"]
-    }
-    files += [("the trace", path, params["trace_sha256"]) for path, params in traces.items()]
-    for title, path, recorded in files:
-        try:
-            now = sha256_of(layout.root / path)
-        except OSError as error:
-            raise UsageError(f"{option}: {title}: {path}: {error.strerror}") from error
-        if now != recorded:
-            raise UsageError(
-                f"{option}: {title} ({path}) has changed since the run began;"
-                " start a new run, or bring the old file back"
-            )
-    if run["counters"]["mode"] == "perf" and perf.find() is None:
-        raise UsageError(f"{option}: this run counts with perf, which is not here any more")
-    for purpose, tool in _TOOLS.items():
-        planned = any(entry["purpose"] == purpose for entry in run["plan"])
-        if planned and shutil.which(tool) is None:
-            raise UsageError(f"{option}: this run needs {tool}, which is not here any more")
-
-
-def _resume(folder: Path) -> str:
+def _resume_command(folder: Path) -> str:
     """The command that goes on with a run, fit to be pasted into a shell."""
     return shlex.join(["./run.sh", "--resume", str(folder)])
 
@@ -448,14 +364,15 @@ def _execute(run: Json, folder: Path, whole: Path, layout: Layout) -> int:
                 finished = run_plan(run, trials, bench, display)
             except OSError as error:
                 raise UsageError(
-                    f"{folder}: {error.strerror or error}; go on with {_resume(whole)}"
+                    f"{folder}: {error.strerror or error}; go on with {_resume_command(whole)}"
                 ) from error
         failed = failures(trials)
         done = len(trials.done)
     total = len(run["plan"])
     if not finished:
         complain(
-            f"interrupted: {done} of {total} trials are kept; go on with:" f" {_resume(whole)}",
+            f"interrupted: {done} of {total} trials are kept; go on with:"
+            f" {_resume_command(whole)}",
         )
         raise Unfinished
     for line in failed:

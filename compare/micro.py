@@ -9,7 +9,6 @@ tools (compare.py) can use it.
 import json
 import math
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from compare.errors import UsageError
 from compare.layout import Layout
 from compare.plan import Json
 from compare.text import last_line, did_you_mean
+from compare.tools import run
 
 DEFAULT_SIZES = (16, 256, 4096, 64 << 10, 1 << 20)
 _PREFIX = "micro:"
@@ -86,18 +86,11 @@ def cells(
 def _list(layout: Layout, flags: Sequence[str]) -> dict[str, list[int]]:
     """Sizes by name. Raises UsageError when hkl-micro is not there or refuses the flags."""
     try:
-        done = subprocess.run(
-            [layout.micro, *flags, "--benchmark_list_tests=true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIST_LIMIT_S,
-            check=False,
-            env={"LC_ALL": "C"},
-        )
+        asked = [str(layout.micro), *flags, "--benchmark_list_tests=true"]
+        done = run(asked, limit_s=_LIST_LIMIT_S, env={"LC_ALL": "C"})
     except FileNotFoundError as error:
         raise UsageError("build/hkl-micro: not built; run 'make'") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise UsageError(f"build/hkl-micro: {error}") from error
     if done.returncode != 0 or done.stderr:
         raise UsageError(f"-- {' '.join(flags)}: {last_line(done.stderr)}")

@@ -7,11 +7,11 @@ little: it is 0 for unsupported events, and without privilege it silently counts
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from compare.text import one_line
+from compare.tools import run
 
 # Cheap enough to be counted while times are measured.
 TIME_EVENTS = (
@@ -79,17 +79,9 @@ def off() -> dict[str, Any]:
 def _why_not(perf: str, event: str) -> str | None:
     """Why `event` cannot be counted, from counting it for a program that does nothing."""
     try:
-        done = subprocess.run(
-            [perf, "stat", "-x,", "-e", event, "--", "true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PROBE_LIMIT_S,
-            check=False,
-            env=ENVIRONMENT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        line = [perf, "stat", "-x,", "-e", event, "--", "true"]
+        done = run(line, limit_s=_PROBE_LIMIT_S, env=ENVIRONMENT)
+    except OSError as error:
         return one_line(str(error))
     if done.returncode != 0:
         return _first_reason(done.stderr) or f"perf stat ended with status {done.returncode}"

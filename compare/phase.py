@@ -7,7 +7,6 @@ docs/phases.md explains the format.
 """
 
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from compare.errors import UsageError
 from compare.layout import Layout
 from compare.schema import phase_error
 from compare.text import last_line, did_you_mean, one_line
-from compare.tools import output_of
+from compare.tools import output_of, run
 
 Json = dict[str, Any]
 
@@ -137,15 +136,7 @@ def library(variant: str | None, layout: Layout) -> Path:
 def build(variant: str, layout: Layout) -> None:
     """Brings a variant up to date. Raises UsageError when make fails."""
     name = str(library(variant, layout).relative_to(layout.root))
-    done = subprocess.run(
-        ["make", "-s", f"VARIANT={variant}", name],
-        cwd=layout.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    done = run(["make", "-s", f"VARIANT={variant}", name], cwd=layout.root)
     if done.returncode != 0:
         raise UsageError(f"make VARIANT={variant} {name}: {last_line(done.stderr)}")
 

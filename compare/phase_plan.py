@@ -4,7 +4,7 @@ comparison is a cell of it, with arms of its own: before, after, and a second co
 
 from collections.abc import Mapping, Sequence
 
-from compare import callgrind, perf, phase, plan, preload, profile
+from compare import phase, preload
 from compare.allocators import Known, found, load_table, preload_path
 from compare.errors import UsageError
 from compare.layout import Layout
@@ -79,28 +79,3 @@ def _arm(name: str, side: Json, known: Known, layout: Layout) -> Json:
         "floor": False,
         "env": dict(side.get("env", {})),
     }
-
-
-def extra(cells: Sequence[Json], arms: Sequence[Json], counters: Json, layout: Layout) -> Json:
-    """Purposes beside times, each with its arms; why one cannot be had goes into `counters`."""
-    wanted = {purpose for cell in cells for purpose in cell["purposes"]}
-    labels = [str(arm["arm"]) for arm in arms]
-    originals = [str(arm["arm"]) for arm in arms if arm["twin_of"] is None]
-    chosen: Json = {}
-    if any(event in perf.SYSCALL_EVENTS for event in counters["events"]):
-        chosen["count"] = originals
-    if profile.PURPOSE in wanted:
-        problem = profile.problem(perf.find())
-        if problem is None:
-            chosen[profile.PURPOSE] = originals
-        else:
-            plan.unavailable(counters, profile.PURPOSE, f"profiles cannot be had: {problem}")
-    if callgrind.PURPOSE in wanted:
-        libs = {arm["lib"] for arm in arms}
-        problems = [callgrind.problem(layout, lib, {}) for lib in sorted(libs)]
-        why = next((problem for problem in problems if problem), None)
-        if why is None:
-            chosen[callgrind.PURPOSE] = labels
-        else:
-            plan.unavailable(counters, callgrind.PURPOSE, f"callgrind cannot be had: {why}")
-    return chosen

@@ -4,10 +4,10 @@ A block holds every arm of one cell once, and a second copy of the baseline (A')
 shuffled with the plan's seed; each process gets a random amount of padding in its environment. The
 blocks of all cells go in rotation, so that a drift of the machine hits all alike. Block 0 of each
 scenario, where there is one, counts system calls, instructions, or where the time goes, each in
-processes of their own; the others, from 1, are timed.
+processes of their own; the others, from 1, are timed. Last come blocks that watch memory or time
+single calls.
 """
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,9 @@ from compare import callgrind, driver, profile
 from compare.allocators import Allocator, preload_path
 
 MAX_PAD = 4095  # bytes
+# Purposes that come last, in so many blocks each.
+REPEATED = ("memory", "latency")
+REPEATS = 3
 TWIN_SUFFIX = "@2"  # '@' cannot be part of an allocator's name
 
 Json = dict[str, Any]
@@ -42,12 +45,6 @@ def arms_of(allocators: Sequence[Allocator], baseline: str, root: Path) -> list[
     return [*arms, {**original, "arm": baseline + TWIN_SUFFIX, "twin_of": baseline}]
 
 
-def enough_blocks(least: int, comparisons: int) -> int:
-    """Blocks, `least` or more, with which so many comparisons can come out at all: the smallest
-    p-value of the signed-rank test, 2 / 2^blocks, must be below 5 % after Holm's correction."""
-    return max(least, math.floor(math.log2(2 * max(comparisons, 1) / 0.05)) + 1)
-
-
 def blocks(
     arms: Sequence[Json],
     cells: Sequence[Json],
@@ -57,7 +54,7 @@ def blocks(
 ) -> list[Json]:
     """The plan's entries in the order in which they run.
 
-    `trials` is the number of timed blocks per cell; `extra`: purposes of block 0, which only
+    `trials` is the number of timed blocks per cell; `extra`: purposes beside times, which only
     scenarios have, each with its arms.
     """
     chance = random.Random(seed)
@@ -87,20 +84,19 @@ def blocks(
                 entry["iters"] = min(wanted_iters, driver.MAX_ITERS)
             entries.append(entry)
 
-    for index, cell in enumerate(cells):
-        for purpose, wanted in extra.items() if cell.get("program") is None else ():
-            if purpose in cell.get("purposes", extra):
-                add(0, index, purpose, wanted)
+    scenarios = [index for index, cell in enumerate(cells) if cell.get("program") is None]
+    for index in scenarios:
+        for purpose in extra:
+            if purpose not in REPEATED and purpose in cells[index].get("purposes", extra):
+                add(0, index, purpose, extra[purpose])
     for block in range(1, trials + 1):
-        for index, cell in enumerate(cells):
-            add(block, index, "time" if cell.get("program") is None else "program", labels)
+        for index in range(len(cells)):
+            add(block, index, "time" if index in scenarios else "program", labels)
+    for purpose in [purpose for purpose in REPEATED if purpose in extra]:
+        for block in range(1, REPEATS + 1):
+            for index in scenarios:
+                add(block, index, purpose, extra[purpose])
     return entries
-
-
-def unavailable(counters: Json, purpose: str, why: str) -> None:
-    """Notes in run.json's `counters` that a purpose of block 0 cannot be had."""
-    counters["unsupported"][purpose] = why
-    counters["notes"].append(why)
 
 
 def run_json(

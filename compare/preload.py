@@ -8,9 +8,10 @@ bindings and ends before any code of program or allocator has run.
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+from compare.tools import run
 
 _LIMIT_S = 60
 _ASK_LOADER = {
@@ -34,19 +35,10 @@ def problem(
     if lib is not None:
         env["LD_PRELOAD"] = lib
     try:
-        done = subprocess.run(
-            [program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=root,
-            env=env,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = run([program], limit_s=_LIMIT_S, env=env, cwd=root)
+    except OSError as error:
         return str(error)
-    said = done.stdout.decode(errors="replace")
+    said = done.stdout + done.stderr
     refused = re.search(r"cannot be preloaded \((.*)\): ignored", said)
     if refused:
         return refused[1]

@@ -4,13 +4,13 @@ Samples are taken by the cpu-clock event, which every machine has. Stacks are un
 libraries' own unwind tables, since few libraries keep frame pointers.
 """
 
-import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 from compare import perf
 from compare.text import last_line, one_line
+from compare.tools import run
 
 PURPOSE = "profile"
 HZ = 9999
@@ -45,33 +45,16 @@ def problem(perf_path: str | None) -> str | None:
     with tempfile.TemporaryDirectory(prefix="hkl-") as scratch:
         line = [*_record(perf_path, Path(scratch, "data")), "--", "true"]
         try:
-            done = subprocess.run(
-                line,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PROBE_LIMIT_S,
-                check=False,
-                env=perf.ENVIRONMENT,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            done = run(line, limit_s=_PROBE_LIMIT_S, env=perf.ENVIRONMENT)
+        except OSError as error:
             return one_line(str(error))
     return None if done.returncode == 0 else last_line(done.stderr) or "perf record failed"
 
 
 def fold(perf_path: str, data: Path) -> Counter[str]:
     """'outer;inner' -> samples, from perf's data file. Raises OSError when perf cannot read it."""
-    done = subprocess.run(
-        [perf_path, "script", "--no-inline", "-i", str(data), "-F", "ip,sym,dso"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_SCRIPT_LIMIT_S,
-        check=False,
-        env=perf.ENVIRONMENT,
-    )
+    line = [perf_path, "script", "--no-inline", "-i", str(data), "-F", "ip,sym,dso"]
+    done = run(line, limit_s=_SCRIPT_LIMIT_S, env=perf.ENVIRONMENT)
     if done.returncode != 0:
         raise OSError(f"perf script: {last_line(done.stderr)}")
     return fold_text(done.stdout)

@@ -17,7 +17,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from compare import preload
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.text import last_line, did_you_mean, one_line
-from compare.tools import output_of
+from compare.tools import output_of, run
 
 PURPOSE = "program"
 TABLE = Path(__file__).with_name("programs.toml")
@@ -101,29 +100,35 @@ def find(known: Known) -> Path | None:
 
 def cell(known: Known, layout: Layout, environment: Mapping[str, str]) -> dict[str, Any]:
     """run.json's cell for the program: with its right output, or why it is skipped."""
-    binary = find(known)
-    words = {"{programs}": str(FOLDER), "{program}": str(binary)}
     program: dict[str, Any] = {
         "title": known.title,
-        "version": None,
         "package": known.package,
-        "prepare": [_filled(word, words) for word in known.prepare],
-        "command": [_filled(word, words) for word in known.command],
-        "environment": dict(known.environment),
+        **calls(known),
         "output_sha256": None,
         "skipped": None,
     }
     found = {"scenario": known.name, "params": {}, "program": program}
     if shutil.which("hyperfine") is None:
         program["skipped"] = "hyperfine is not installed"
-    elif binary is None:
+    elif find(known) is None:
         program["skipped"] = f"{known.binaries[0]} is not installed (package {known.package})"
     else:
-        said = output_of(str(binary), *known.version)
-        number = re.search(r"[0-9]+(\.[0-9]+)+", said or "")
-        program["version"] = number[0] if number else None
         program["skipped"] = _right_output(program, layout, environment)
     return found
+
+
+def calls(known: Known) -> dict[str, Any]:
+    """What of a cell says how the program is called, and in which version."""
+    binary = find(known)
+    words = {"{programs}": str(FOLDER), "{program}": str(binary)}
+    said = output_of(str(binary), *known.version) if binary is not None else None
+    number = re.search(r"[0-9]+(\.[0-9]+)+", said or "")
+    return {
+        "version": number[0] if number else None,
+        "prepare": [_filled(word, words) for word in known.prepare],
+        "command": [_filled(word, words) for word in known.command],
+        "environment": dict(known.environment),
+    }
 
 
 def _filled(word: str, words: Mapping[str, str]) -> str:
@@ -144,17 +149,9 @@ def _right_output(
         (scratch / "work").mkdir()
         report = scratch / "hyperfine.json"
         try:
-            done = subprocess.run(
-                command(program, None, layout, scratch, report, environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_CHECK_LIMIT_S,
-                check=False,
-                cwd=scratch / "work",
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            line = command(program, None, layout, scratch, report, environment)
+            done = run(line, limit_s=_CHECK_LIMIT_S, cwd=scratch / "work")
+        except OSError as error:
             return one_line(f"does not run here: {error}")
         status, error_text, measured = outcome(program, scratch, report)
         if status != "ok":

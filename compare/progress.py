@@ -7,7 +7,6 @@ disk is full, does not end the run.
 
 import contextlib
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -75,12 +74,7 @@ class Display:
                 self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._bar is not None:
             with _AS_FAR_AS_POSSIBLE:
                 self._bar.stop()

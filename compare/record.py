@@ -6,7 +6,6 @@ What we have to say goes to stderr, its stdout stays the program's.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,9 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from compare.allocators import not_preloadable
 from compare.errors import UsageError
 from compare.layout import Layout
 from compare.text import last_line
+from compare.tools import run
 
 _RAW_VARIABLE = "HKL_RECORD_RAW"  # as in harness/record/raw.h
 _SIGNAL_STATUS = 128  # what a shell adds to the number of the signal that ended a program
@@ -33,16 +34,14 @@ def record(file: str, program: Sequence[str], layout: Layout) -> int:
     out = Path(os.path.abspath(file))
     recorder = layout.build / "hkl-record.so"
     _check(file, out, program[0], recorder)
-    try:
-        descriptor, raw = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".raw", dir=out.parent)
+    try:  # a file without a name: nothing is left of it, whatever becomes of us
+        noted = tempfile.TemporaryFile(dir=out.parent)
     except OSError as error:
         raise UsageError(f"--record '{file}': cannot be written: {error.strerror}") from error
-    os.close(descriptor)
-    try:
+    with noted:
+        raw = f"/proc/{os.getpid()}/fd/{noted.fileno()}"
         status = _run(program, _environment(recorder, raw, layout))
         problem = _pack(layout.build / "hkl-trace", raw, out)
-    finally:
-        os.unlink(raw)
     if problem is not None:
         print(f"run.sh: --record '{file}': no trace was written: {problem}", file=sys.stderr)
         return status or 1
@@ -53,11 +52,13 @@ def _check(file: str, out: Path, program: str, recorder: Path) -> None:
     option = f"--record '{file}'"
     if not recorder.exists():
         raise UsageError("build/hkl-record.so: not built; run 'make'")
-    if re.search(r"[\s:$]", str(recorder)):
+    if not_preloadable(str(recorder)):
         raise UsageError(
             f"{option}: the dynamic loader cannot preload a path with a space, ':' or '$';"
             " move the checkout"
         )
+    if os.path.lexists(out) and not out.is_dir():
+        raise UsageError(f"{option}: is there already; give another name, or delete it first")
     if out.is_dir() or not out.parent.is_dir():
         raise UsageError(f"{option}: must be a file in a folder that is there")
     if shutil.which(program) is None:
@@ -94,11 +95,11 @@ def _run(program: Sequence[str], environment: dict[str, str]) -> int:
 
 def _pack(tool: Path, raw: str, out: Path) -> str | None:
     """Makes the trace and says what is in it; else what went wrong."""
-    done = subprocess.run(
-        [tool, "--pack", raw, out], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    if os.path.lexists(out):
+        return "there is a file of that name now"
+    done = run([tool, "--pack", raw, out])
     if done.returncode != 0:
-        said = last_line(done.stderr.decode(errors="replace")).removeprefix("hkl-trace: ")
+        said = last_line(done.stderr).removeprefix("hkl-trace: ")
         return said or f"hkl-trace ended with status {done.returncode}"
     sums: dict[str, Any] = json.loads(done.stdout)
     print(

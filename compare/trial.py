@@ -34,7 +34,7 @@ from compare.interrupt import Interrupt
 from compare.layout import Layout
 from compare.plan import Json
 from compare.schema import record_problem
-from compare.separate import SAMPLE_EVERY_S, MemoryWatch
+from compare.memory import SAMPLE_EVERY_S, MemoryWatch
 from compare.text import last_line, one_line
 
 # All that the driver's environment holds, beside what run.json adds.

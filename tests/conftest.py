@@ -6,9 +6,14 @@ SLOW_FILES = {
     "test_settings.py",  # the same programs under each setting
     "test_variants.py",  # builds each variant
     "test_runs.py",  # whole runs, time-outs waited for
-    "test_hostile.py",  # a hundred small runs
+    "test_resume.py",
+    "test_full_disks.py",  # many small runs
+    "test_kills_and_races.py",
+    "test_wall_clock.py",
+    "test_hostile_names.py",
+    "test_streams_and_locales.py",
     "test_whole_programs.py",
-    "test_separate.py",
+    "test_memory_and_latency.py",
     "test_micro.py",
     "test_phases.py",  # builds variants, whole runs
     "test_planted_slowdown.py",  # two whole runs

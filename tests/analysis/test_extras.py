@@ -1,5 +1,7 @@
 """Sweeps, memory over time and latency: synthetic runs whose pictures and figures are known."""
 
+import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -7,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from analysis import figures, latency, memory, plots, scaling
+from analysis import figures, forest, latency, memory, plots, scaling
 from analysis.cli import main
 from analysis.load import RunError, load
 from analysis.summary import Summary, summarise
@@ -69,8 +72,32 @@ def test_forest_shows_every_comparison_and_its_verdict(tmp_path: Path) -> None:
     left, right = axis.get_xlim()
     assert left < 1 < 1.3 < right < 3  # what is far away does not squeeze the rest
     again = figures.draw_all(summary)["forest"]
-    one, other = (plots.picture(drawn, "svg") for drawn in (figure, again))
+    one, other = (plots.svg(drawn) for drawn in (figure, again))
     assert one == other and b"<svg" in one
+
+
+def test_forest_of_many_scenarios_stands_side_by_side(tmp_path: Path) -> None:
+    levels = {"hakmem": 100.0, "mimalloc": 130.0, "jemalloc": 100.0}
+    names = tuple(f"s{i}" for i in range(forest.ONE_COLUMN + 1))
+    summary = summary_of(write(tmp_path, Plan(levels=levels, scenarios=names, iters=30)))
+    figure = figures.draw_all(summary)["forest"]
+    panels = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in panels] == list(names)
+    figure.draw_without_rendering()
+    boxes = [axis.get_tightbbox() for axis in panels]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert len({round(axis.get_position().x0, 3) for axis in panels}) == forest.COLUMNS
+    for axis in panels:
+        assert {label.get_text() for label in axis.get_yticklabels()} == {"jemalloc", "mimalloc"}
+        assert re.search(r"^slower \+[23]\d", axis.texts[1].get_text())
+    assert "time by that of hakmem 0.1," in figure.texts[0].get_text()
+
+
+def test_pictures_have_few_colours_and_their_full_width(tmp_path: Path) -> None:
+    figure = figures.draw_all(summary_of(write(tmp_path, Plan(blocks=4, iters=30))))["forest"]
+    picture = Image.open(io.BytesIO(plots.png(figure)))
+    assert (picture.mode, picture.width) == ("P", 1200)
+    assert len(picture.getcolors()) <= plots.COLOURS
 
 
 @pytest.mark.parametrize(("lo", "hi", "most"), [(15e3, 2.8e6, 6), (2.0, 25.0, 6), (1.0, 1e6, 8)])

@@ -8,6 +8,7 @@ from scipy import stats
 
 from analysis import statistics
 from analysis.statistics import Effect, Floats
+from compare.significance import blocks_needed
 
 BLOCKS = 15
 ITERATIONS = 25
@@ -89,7 +90,7 @@ def test_signed_rank_without_zeros_and_without_any_difference() -> None:
 
 @pytest.mark.parametrize("comparisons", [1, 4, 50])
 def test_blocks_needed_is_the_least_number_that_can_reach_significance(comparisons: int) -> None:
-    n = statistics.blocks_needed(comparisons)
+    n = blocks_needed(comparisons)
     for blocks, enough in ((n, True), (n - 1, False)):
         p = statistics.signed_rank(np.arange(1.0, blocks + 1))
         assert (p * comparisons < statistics.ALPHA) is enough

@@ -32,6 +32,16 @@ class Outcome:
     err: str
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A run that succeeded."""
+
+    folder: Path
+    said: str  # on stderr
+    run: dict[str, Any]  # run.json
+    trials: list[dict[str, Any]]
+
+
 @pytest.fixture(scope="session")
 def driver() -> Path:
     """The real driver, built with its siblings when one is not there."""
@@ -86,3 +96,19 @@ def read_run() -> Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]:
         return json.loads((folder / "run.json").read_text()), [json.loads(line) for line in lines]
 
     return read
+
+
+@pytest.fixture
+def measured(
+    compare: Callable[..., Outcome],
+    read_run: Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]],
+) -> Callable[..., Measured]:
+    """Calls the command, which must succeed, and reads what it left."""
+
+    def call(*argv: str) -> Measured:
+        outcome = compare(*argv)
+        assert outcome.status == 0, outcome.err
+        folder = Path(outcome.out.strip())
+        return Measured(folder, outcome.err, *read_run(folder))
+
+    return call

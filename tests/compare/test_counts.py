@@ -72,7 +72,7 @@ def test_what_callgrind_cannot_do_is_said(
     out = tmp_path / "run"
     outcome = compare(*TINY, *MINE, "--counters", "callgrind", "--out", str(out))
     assert outcome.status == 0
-    assert "--counters callgrind is left out: valgrind is not installed" in outcome.err
+    assert "note: callgrind is left out: valgrind is not installed" in outcome.err
     assert {t["purpose"] for t in read_run(out)[1]} <= {"time", "count"}
     assert analyse([str(out), "--quiet"]) == 0
     assert "valgrind is not installed" in (out / "report.md").read_text()
@@ -138,7 +138,7 @@ def test_without_permission_to_sample_the_run_goes_on(
     out = tmp_path / "run"
     outcome = compare(*TINY, *MINE, "--profile", "--counters", "none", "--out", str(out))
     assert outcome.status == 0
-    assert "--profile is left out: no permission" in outcome.err
+    assert "note: profile is left out: no permission" in outcome.err
     assert {t["purpose"] for t in read_run(out)[1]} == {"time"}
 
 

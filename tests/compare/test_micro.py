@@ -13,27 +13,19 @@ from compare.layout import Layout
 FAST = ("--", "--benchmark_min_time=0.001", "--benchmark_repetitions=3")
 
 
-def test_records_and_what_the_library_wrote(
-    compare: Callable[..., Any],
-    read_run: Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]],
-) -> None:
-    outcome = compare(
-        *("--micro", "--size", "16,4K", "--allocators", "system", "--trials", "1", *FAST)
-    )
-    assert outcome.status == 0, outcome.err
-    folder = Path(outcome.out.strip())
-    run, trials = read_run(folder)
+def test_records_and_what_the_library_wrote(measured: Callable[..., Any]) -> None:
+    done = measured("--micro", "--size", "16,4K", "--allocators", "system", "--trials", "1", *FAST)
     names = {"malloc_free", "calloc_free", "aligned_free", "realloc_double", "batch_100"}
-    assert {cell["scenario"] for cell in run["cells"]} == {
+    assert {cell["scenario"] for cell in done.run["cells"]} == {
         f"micro:{name}" for name in (*names, "remote_free")
     }
-    assert len(trials) == 2 * 6 * 2  # the second copy of the baseline too
-    for trial in trials:
+    assert len(done.trials) == 2 * 6 * 2  # the second copy of the baseline too
+    for trial in done.trials:
         assert trial["status"] == "ok"
         assert len(trial["timeline_ns"]) == trial["params"]["iters"] == 3
         steady = trial["windows"]["steady"]
         assert (steady["iters"], steady["ns"]) == (2, sum(trial["timeline_ns"][1:]))
-        written = json.loads((folder / trial["gbench_file"]).read_text())
+        written = json.loads((done.folder / trial["gbench_file"]).read_text())
         single = [entry for entry in written["benchmarks"] if entry["run_type"] == "iteration"]
         assert steady["ops"] == 2 * single[0]["iterations"]
         name = f"{trial['scenario'].removeprefix('micro:')}/{trial['params']['size']}/real_time"

@@ -50,27 +50,19 @@ def test_parse_tells_numbers_from_what_was_not_counted() -> None:
 
 
 def test_without_perf_the_run_goes_on_and_says_so(
-    compare: Callable[..., Any],
-    read_run: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    measured: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    outcome = compare(*RUN)
-    assert outcome.status == 0
-    assert "perf is not installed" in outcome.err and "install" in outcome.err
-    run, trials = read_run(Path(outcome.out.strip()))
-    assert run["counters"]["mode"] == "none"
-    assert len(run["counters"]["notes"]) == 1
-    assert [trial["purpose"] for trial in trials] == ["time", "time"]
-    assert all(trial["perf"] is None and trial["syscalls"] is None for trial in trials)
+    done = measured(*RUN)
+    assert "perf is not installed" in done.said and "install" in done.said
+    assert done.run["counters"]["mode"] == "none"
+    assert len(done.run["counters"]["notes"]) == 1
+    assert [trial["purpose"] for trial in done.trials] == ["time", "time"]
+    assert all(trial["perf"] is None and trial["syscalls"] is None for trial in done.trials)
 
 
 def test_user_mode_counts_are_unsupported(
-    compare: Callable[..., Any],
-    read_run: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    measured: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_perf(
         tmp_path,
@@ -81,22 +73,17 @@ def test_user_mode_counts_are_unsupported(
         'echo "0,,$event:u,826864,100.00,0.000,/sec" >&2',
         monkeypatch,
     )
-    outcome = compare(*RUN)
-    run, trials = read_run(Path(outcome.out.strip()))
-    assert outcome.status == 0
-    assert run["counters"]["events"] == []
-    unsupported = run["counters"]["unsupported"]
+    done = measured(*RUN)
+    assert done.run["counters"]["events"] == []
+    unsupported = done.run["counters"]["unsupported"]
     assert "user mode only" in unsupported["context-switches"]
     assert unsupported["syscalls:sys_enter_brk"] == "No permissions"
-    assert "run as root" in outcome.err
-    assert all(trial["perf"] is None for trial in trials)
+    assert "run as root" in done.said
+    assert all(trial["perf"] is None for trial in done.trials)
 
 
 def test_one_unusable_event_does_not_cost_the_others(
-    compare: Callable[..., Any],
-    read_run: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    measured: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = perf.find()
     if real is None:
@@ -107,20 +94,17 @@ def test_one_unusable_event_does_not_cost_the_others(
         f'exec {real} "$@"',
         monkeypatch,
     )
-    outcome = compare(*RUN)
-    run, trials = read_run(Path(outcome.out.strip()))
-    assert outcome.status == 0
-    if "task-clock" not in run["counters"]["events"]:
+    done = measured(*RUN)
+    if "task-clock" not in done.run["counters"]["events"]:
         pytest.skip("perf may count nothing here")
-    timed = [trial for trial in trials if trial["purpose"] == "time"]
+    timed = [trial for trial in done.trials if trial["purpose"] == "time"]
     for trial in timed:
         assert trial["perf"]["page-faults"] == {"unsupported": "event syntax error"}
         assert trial["perf"]["task-clock"] > 0
 
 
 def test_preload_reaches_the_driver_but_not_perf(
-    compare: Callable[..., Any],
-    read_run: Callable[..., Any],
+    measured: Callable[..., Any],
     libs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,13 +117,11 @@ def test_preload_reaches_the_driver_but_not_perf(
     monkeypatch.setenv("LD_PRELOAD", "")
     monkeypatch.setenv("HAKMEM_MODE", "fast")
     monkeypatch.setenv("UNRELATED", "secret")
-    outcome = compare(
+    done = measured(
         *RUN[:-4], "--trials", "1", "--allocators", "system", "--allocator", f"x={libs['sound']}"
     )
-    run, trials = read_run(Path(outcome.out.strip()))
-    assert outcome.status == 0
     text = log.read_text()
     assert "LC_ALL=C" in text
     for stranger in ("LD_PRELOAD", "HAKMEM_MODE", "UNRELATED", "HKL_PAD"):
         assert stranger not in text
-    assert run["environment"] == {"HAKMEM_MODE": "fast"}
+    assert done.run["environment"] == {"HAKMEM_MODE": "fast"}

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from analysis.statistics import blocks_needed
 from compare import driver
 from compare.allocators import Allocator, load_table, title_of
 from compare.callgrind import MAX_ITERS
 from compare.errors import UsageError
-from compare.plan import MAX_PAD, arms_of, blocks, enough_blocks
+from compare.plan import MAX_PAD, REPEATS, arms_of, blocks
 
 
 def arms(*names: str) -> list[dict[str, Any]]:
@@ -78,6 +77,27 @@ def test_a_cell_runs_only_its_arms() -> None:
     assert {entry["arm"] for entry in plan if entry["cell"] == 1} == {"a", "a@2", "b"}
 
 
+def test_memory_and_latency_come_last_and_change_nothing_before_them() -> None:
+    made = [*cells(2), {"scenario": "p", "params": {}, "program": {"title": "p"}}]
+    labels = ["a", "b"]
+    without = blocks(arms("a", "b"), made, trials=2, seed=1, extra={"count": labels})
+    extra = {"count": labels, "memory": labels, "latency": labels}
+    plan = blocks(arms("a", "b"), made, trials=2, seed=1, extra=extra)
+    assert plan[: len(without)] == without
+    added = plan[len(without) :]
+    assert [entry["purpose"] for entry in added] == [
+        purpose for purpose in ("memory", "latency") for _ in range(2 * 2 * REPEATS)
+    ]
+    for block in range(1, REPEATS + 1):
+        here = [(e["purpose"], e["cell"], e["arm"]) for e in added if e["block"] == block]
+        assert sorted(here) == [
+            (purpose, cell, arm)
+            for purpose in ("latency", "memory")
+            for cell in range(2)
+            for arm in labels
+        ]
+
+
 def test_callgrind_runs_few_iterations_in_one_environment() -> None:
     plan = blocks(arms("a", "b"), cells(1), trials=1, seed=1, extra={"callgrind": ["a", "b"]})
     counted = [entry for entry in plan if entry["purpose"] == "callgrind"]
@@ -131,9 +151,3 @@ def test_quick_takes_a_fifth_of_the_scenario_s_iterations(iters: int, quick: int
     scenario = driver.Scenario("any", "any", {"iters": iters}, 0, 0, 1, False, False)
     assert driver.default_iters(scenario, quick=False) == iters
     assert driver.default_iters(scenario, quick=True) == quick
-
-
-@pytest.mark.parametrize("comparisons", [0, 1, 3, 6, 7, 45, 819])
-def test_enough_blocks_are_those_that_the_analysis_asks_for(comparisons: int) -> None:
-    assert enough_blocks(1, comparisons) == max(1, blocks_needed(comparisons))
-    assert enough_blocks(100, comparisons) == 100

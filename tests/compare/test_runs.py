@@ -1,22 +1,23 @@
 """Whole runs with the real driver: records, failures, interruption, resumption."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import jsonschema
 import pytest
 
 from analysis.cli import main as analyse
+from compare.cli import QUICK_TRIALS
 from compare.errors import UsageError
 from compare.layout import Layout
+from compare.significance import blocks_needed
 from compare.storage import Trials
+from tests.compare.small_runs import command, environment, processes_with, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]
@@ -84,6 +85,14 @@ def test_settings_of_an_allocator_reach_it_and_are_recorded(
     assert "| region.hit |" in report
 
 
+def test_quick_takes_enough_processes_for_its_comparisons(measured: Callable[..., Any]) -> None:
+    done = measured(
+        *("--scenario", "tiny_hot", "--size", "16..1K", "--quick", "--iters", "1", "--batch", "1"),
+        *("--allocators", "system,hakmem", "--counters", "none"),
+    )
+    assert max(entry["block"] for entry in done.run["plan"]) == blocks_needed(7) > QUICK_TRIALS
+
+
 def test_long_timeline_goes_to_a_file_below_the_run(compare: Compare, read_run: Read) -> None:
     outcome = compare(
         *("--scenario", "tiny_hot", "--batch", "1", "--iters", "5000", "--warmup", "0"),
@@ -125,48 +134,25 @@ def test_failures_are_named_and_the_others_go_on(
             assert trial["error"] == error
         assert (trial["windows"] is None) == (status != "ok")
     assert "json, crash: crash: killed by SIGSEGV" in outcome.err
-    assert list_processes_with(str(libs["hang"])) == []
-
-
-def list_processes_with(text: str) -> list[int]:
-    """Processes with `text` in their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and text.encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def start(layout: Layout, out: Path, *argv: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "compare", "--out", str(out), *argv],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=out.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for_lines(path: Path, count: int) -> None:
-    for _ in range(1200):
-        if path.exists() and path.read_bytes().count(b"\n") >= count:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{path} never had {count} lines")
+    assert processes_with(str(libs["hang"])) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_is_resumed_without_loss_or_repetition(
-    compare: Compare, read_run: Read, layout: Layout, tmp_path: Path, number: int
+    compare: Compare, read_run: Read, tmp_path: Path, number: int
 ) -> None:
     out = tmp_path / "run"
     argv = ("--scenario", "tiny_hot", "--iters", "150", "--trials", "6", "--counters", "none")
-    process = start(layout, out, *argv, "--allocators", "system")
-    wait_for_lines(out / "trials.jsonl", 3)
+    process = subprocess.Popen(
+        command(*argv, "--allocators", "system", "--out", str(out)),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+    )
+    lines = out / "trials.jsonl"
+    wait_until(lambda: lines.exists() and lines.read_bytes().count(b"\n") >= 3, "too few trials")
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -187,25 +173,6 @@ def test_interrupted_run_is_resumed_without_loss_or_repetition(
     finished = (out / "trials.jsonl").read_bytes()
     assert compare("--resume", str(out)).status == 0
     assert (out / "trials.jsonl").read_bytes() == finished
-
-
-def test_resume_refuses_another_library(
-    compare: Compare, libs: dict[str, Path], tmp_path: Path
-) -> None:
-    lib = tmp_path / "mine.so"
-    lib.write_bytes(libs["sound"].read_bytes())
-    outcome = compare(
-        *("--scenario", "vm", "--iters", "2", "--trials", "1", "--counters", "none"),
-        *("--allocators", "system", "--allocator", f"mine={lib}"),
-    )
-    folder = outcome.out.strip()
-    assert outcome.status == 0
-    lib.write_bytes(libs["sound"].read_bytes() + b"\0")
-    refused = compare("--resume", folder)
-    assert (refused.status, refused.err.count("\n")) == (2, 1)
-    assert "has changed since the run began" in refused.err
-    lib.unlink()
-    assert compare("--resume", folder).status == 2
 
 
 def test_torn_last_line_is_cut_off_but_a_damaged_one_is_an_error(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Sweeps: one cell for each value, in the order given."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from compare.cli import parse
@@ -20,18 +19,13 @@ def test_values() -> None:
     assert points("--size", "64,4K", "--threads", "1,2") == [(64, 1), (64, 2), (4096, 1), (4096, 2)]
 
 
-def test_a_cell_for_each_value(
-    compare: Callable[..., Any],
-    read_run: Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]],
-) -> None:
-    outcome = compare(
+def test_a_cell_for_each_value(measured: Callable[..., Any]) -> None:
+    done = measured(
         *("--scenario", "larson,handoff", "--threads", "1,2", "--batch", "100", "--iters", "2"),
         *("--allocators", "system", "--trials", "1", "--counters", "none", "--warmup", "1"),
     )
-    assert outcome.status == 0, outcome.err
-    run, trials = read_run(Path(outcome.out.strip()))
-    cells = [(cell["scenario"], cell["params"]["threads"]) for cell in run["cells"]]
+    cells = [(cell["scenario"], cell["params"]["threads"]) for cell in done.run["cells"]]
     assert cells == [("larson", 1), ("larson", 2), ("handoff", 1), ("handoff", 2)]
-    for trial in trials:
+    for trial in done.trials:
         assert trial["status"] == "ok"
         assert trial["windows"]["steady"]["ops"] == 2 * 100 * trial["params"]["threads"]

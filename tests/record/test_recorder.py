@@ -164,6 +164,27 @@ def test_signal_to_us_ends_the_program(lab: Any, tmp_path: Path) -> None:
     assert (tmp_path / "t").exists()
 
 
+def test_a_file_that_is_there_is_left_alone(lab: Any, tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("mine")
+    done = lab.record(tmp_path / "t", "touch", tmp_path / "ran", status=2)
+    assert done.stderr == (
+        f"run.sh: --record '{tmp_path}/t': is there already;"
+        " give another name, or delete it first\n"
+    )
+    done = lab.record(tmp_path / "new", "cp", tmp_path / "t", tmp_path / "new", status=1)
+    assert "no trace was written: there is a file of that name now" in done.stderr
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "t": "mine",
+        "new": "mine",
+    }
+
+
+def test_killed_recording_leaves_no_file(lab: Any, tmp_path: Path) -> None:
+    script = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+    lab.record(tmp_path / "t", "python3", "-c", script, status=-signal.SIGKILL)
+    assert os.listdir(tmp_path) == []
+
+
 BAD = [
     (["--record", "t"], "followed by -- and a program"),
     (["--record", "t", "--"], "followed by -- and a program"),

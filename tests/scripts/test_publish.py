@@ -62,8 +62,9 @@ def test_a_run_is_kept_and_quoted(house: Path, run_folder: Path) -> None:
     done = publish(house, run_folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     kept = {path.name for path in (house / "results/reference/small").iterdir()}
-    assert kept == {"run.json", "trials.jsonl", "summary.csv", "report.md", "report.html", "plots"}
+    assert kept == {"run.json", "trials.jsonl", "summary.csv", "report.md", "plots"}
     assert {path.name for path in (house / "results/reference").iterdir()} == {"small", "trend"}
+    assert not list((house / "results/reference").glob("**/*.html"))
     assert "| 01234567 |" in (house / "results/reference/trend/trend.md").read_text()
     text = (house / "README.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "STALE" not in text
@@ -106,7 +107,7 @@ def test_a_run_of_phases_is_kept_whole_and_quoted(
     assert "| phase | not measurable here |" in text
     assert "| [7](results/reference/small/7/report.md) | 1 |" in text
     kept = {path.name for path in (house / "results/reference/small").iterdir()}
-    assert kept == {"7", "index.html", "index.md", "runs.json", "verdicts.csv"}
+    assert kept == {"7", "index.md", "runs.json", "verdicts.csv"}
 
 
 @pytest.mark.parametrize("fault", ["dirty", "unfinished", "path", "block", "nothing"])
