@@ -19,6 +19,7 @@ include allocator/build.mk
 include harness/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
+include tests/aarch64.mk
 include scripts/install.mk
 
 all: $(ALLOCATOR_LIBS) $(HARNESS_BIN) $(RECORD_BIN)  ## the allocator, the benchmark driver, the recorder (default)
@@ -27,4 +28,4 @@ clean:  ## delete everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort -u | awk -F ':.*## *' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort -u | awk -F ':.*## *' '{printf "  %-10s %s\n", $$1, $$2}'

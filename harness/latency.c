@@ -13,8 +13,8 @@ static void measure_clock(struct hkl_latency *latency) {
     static struct hkl_histogram empty;
     uint64_t last = 0;
     for (int i = 0; i < EMPTY_CALLS; i++) {
-        const uint64_t before = hkl_ticks_before(latency->tsc);
-        const uint64_t ticks = hkl_ticks_after(latency->tsc) - before;
+        const uint64_t before = hkl_ticks_before(latency->cycles);
+        const uint64_t ticks = hkl_ticks_after(latency->cycles) - before;
         const uint64_t difference = ticks > last ? ticks - last : last - ticks;
         if (i && difference && (!latency->resolution || difference < latency->resolution))
             latency->resolution = difference;
@@ -27,10 +27,10 @@ static void measure_clock(struct hkl_latency *latency) {
 void hkl_latency_start(void) {
     if (!hkl_latency)
         return;
-    hkl_latency->tsc = hkl_ticks_are_tsc();
+    hkl_latency->cycles = hkl_ticks_are_cycles();
     measure_clock(hkl_latency);
     hkl_latency->start_ns = hkl_clock_ns();
-    hkl_latency->start_ticks = hkl_ticks_before(hkl_latency->tsc);
+    hkl_latency->start_ticks = hkl_ticks_before(hkl_latency->cycles);
     hkl_latency->recording = true;
 }
 
@@ -38,7 +38,7 @@ void hkl_latency_stop(void) {
     if (!hkl_latency)
         return;
     hkl_latency->recording = false;
-    const uint64_t ticks = hkl_ticks_after(hkl_latency->tsc) - hkl_latency->start_ticks;
+    const uint64_t ticks = hkl_ticks_after(hkl_latency->cycles) - hkl_latency->start_ticks;
     const uint64_t ns = hkl_clock_ns() - hkl_latency->start_ns;
     hkl_latency->ns_per_tick = ticks ? (double)ns / (double)ticks : 0;
 }
@@ -77,7 +77,7 @@ void hkl_latency_write(struct hkl_json *json) {
         return;
     }
     hkl_json_open(json, "latency", '{');
-    hkl_json_string(json, "clock", hkl_latency->tsc ? "tsc" : "monotonic");
+    hkl_json_string(json, "clock", hkl_ticks_name(hkl_latency->cycles));
     hkl_json_real(json, "overhead", hkl_latency->ns_per_tick * (double)hkl_latency->overhead);
     hkl_json_real(json, "resolution", hkl_latency->ns_per_tick * (double)hkl_latency->resolution);
     for (int call = 0; call < HKL_CALLS; call++)

@@ -12,7 +12,7 @@
 enum hkl_call { HKL_MALLOC, HKL_CALLOC, HKL_REALLOC, HKL_FREE, HKL_CALLS };
 
 struct hkl_latency {
-    bool tsc;            /* the clock, see ticks.h */
+    bool cycles;         /* the clock, see ticks.h */
     bool recording;      /* the steady window is open */
     uint64_t overhead;   /* ticks that an empty call takes: median */
     uint64_t resolution; /* least step seen, in ticks; 0: none was */

@@ -24,28 +24,28 @@ static void record(enum hkl_call call, uint64_t ticks) {
 }
 
 void *__wrap_malloc(size_t size) {
-    const uint64_t before = hkl_ticks_before(recorded.tsc);
+    const uint64_t before = hkl_ticks_before(recorded.cycles);
     void *block = __real_malloc(size);
-    record(HKL_MALLOC, hkl_ticks_after(recorded.tsc) - before);
+    record(HKL_MALLOC, hkl_ticks_after(recorded.cycles) - before);
     return block;
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-    const uint64_t before = hkl_ticks_before(recorded.tsc);
+    const uint64_t before = hkl_ticks_before(recorded.cycles);
     void *block = __real_calloc(count, size);
-    record(HKL_CALLOC, hkl_ticks_after(recorded.tsc) - before);
+    record(HKL_CALLOC, hkl_ticks_after(recorded.cycles) - before);
     return block;
 }
 
 void *__wrap_realloc(void *block, size_t size) {
-    const uint64_t before = hkl_ticks_before(recorded.tsc);
+    const uint64_t before = hkl_ticks_before(recorded.cycles);
     void *moved = __real_realloc(block, size);
-    record(HKL_REALLOC, hkl_ticks_after(recorded.tsc) - before);
+    record(HKL_REALLOC, hkl_ticks_after(recorded.cycles) - before);
     return moved;
 }
 
 void __wrap_free(void *block) {
-    const uint64_t before = hkl_ticks_before(recorded.tsc);
+    const uint64_t before = hkl_ticks_before(recorded.cycles);
     __real_free(block);
-    record(HKL_FREE, hkl_ticks_after(recorded.tsc) - before);
+    record(HKL_FREE, hkl_ticks_after(recorded.cycles) - before);
 }

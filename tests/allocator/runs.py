@@ -11,8 +11,9 @@ BUILD = ROOT / "build"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def make(*arguments: str, cwd: Path = ROOT) -> None:
-    """Calls make, which must succeed."""
+def make(*arguments: str, cwd: Path = ROOT) -> str:
+    """Calls make, which must succeed; what it printed."""
     env = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
     done = subprocess.run(["make", "-s", *arguments], cwd=cwd, env=env, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    return done.stdout.decode()

@@ -47,9 +47,15 @@ uint64_t test_seed(void);
 size_t resident_kib(void);
 size_t count_mappings(void);
 
+/* The emulator that this program, built for another machine, runs under: HAKMEM_TEST_UNDER. NULL:
+ * none. */
+const char *emulator(void);
+/* Ends a test that cannot be judged under an emulator as skipped; to be called first. */
+void skip_under_emulator(void);
+
 /* Runs this program again as 'program mode'; returns its wait status. output receives what it wrote
  * to standard output and error, as a string of at most size - 1 bytes. It is ended after ten
- * seconds. */
+ * seconds, under an emulator after two minutes. */
 int run_self(const char *mode, char *output, size_t size);
 
 #ifdef __cplusplus

@@ -5,11 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "hakmem.h"
 
-enum { MOST = 256, MANY = 1000 };
+enum { MOST = 256 };
 
 static char output[65536];
 static struct hak_policy_site sites[MOST];
@@ -58,28 +57,13 @@ static int account(void) {
     return good && hak_policy_sites(NULL, 0) == 2 && ignored() == 0;
 }
 
-#if defined(__x86_64__)
-/* As many call sites as wanted: copies of 'call *hak_malloc' in memory of our own. */
+#define TEN(call)      call call call call call call call call call call
+#define THOUSAND(call) TEN(TEN(TEN(call)))
+
+/* A thousand call sites. */
 static int overflow(void) {
-    /* sub $8,%rsp; call *%rsi; add $8,%rsp; ret */
-    static const unsigned char code[] = {0x48, 0x83, 0xec, 0x08, 0xff, 0xd6,
-                                         0x48, 0x83, 0xc4, 0x08, 0xc3};
-    enum { STEP = 16 };
-    char *copies =
-        mmap(NULL, (size_t)MANY * STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (copies == MAP_FAILED) {
-        return 0;
-    }
-    for (size_t i = 0; i < MANY; i++) {
-        memcpy(copies + i * STEP, code, sizeof code);
-    }
-    mprotect(copies, (size_t)MANY * STEP, PROT_READ | PROT_EXEC);
-    for (size_t i = 0; i < MANY; i++) {
-        void *(*call)(size_t, void *(*)(size_t));
-        char *const copy = copies + i * STEP;
-        memcpy(&call, &copy, sizeof call);
-        hak_free(call(2 * MIB, hak_malloc));
-    }
+    void *volatile block;
+    THOUSAND(block = hak_malloc(2 * MIB); hak_free(block);)
     const size_t count = hak_policy_sites(sites, MOST);
     uint64_t events = ignored();
     for (size_t i = 0; i < count; i++) {
@@ -88,13 +72,8 @@ static int overflow(void) {
             return 0;
         }
     }
-    return count <= MOST && count > MOST / 2 && ignored() > 0 && events == 2 * MANY;
+    return count <= MOST && count > MOST / 2 && ignored() > 0 && events == 2 * 1000;
 }
-#else
-static int overflow(void) {
-    return 1;
-}
-#endif
 
 static void run(const char *mode) {
     setenv("HAKMEM_SITES", "1", 1);

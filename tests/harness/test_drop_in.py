@@ -18,7 +18,7 @@ def example():
 def test_dropped_in_scenario(driver, tmp_path):
     assert driver.path.exists()
     shutil.copy2(REPO / "Makefile", tmp_path)
-    for folder in ("harness", "scenarios", "build/harness", "build/scenarios"):
+    for folder in ("allocator", "harness", "scenarios", "build/harness", "build/scenarios"):
         shutil.copytree(REPO / folder, tmp_path / folder)  # keeps times: nothing is built again
     parts = re.findall(r"^include (\S+)", (REPO / "Makefile").read_text(), re.MULTILINE)
     for part in (*parts, "allocator/variants.mk"):

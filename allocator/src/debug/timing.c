@@ -6,10 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
+#include "debug/cycles.h"
 #include "debug/text.h"
 #include "os/sys.h"
 #include "policy/settings.h"
@@ -30,11 +27,10 @@ static _Thread_local struct sums *own;
 static _Thread_local _Bool making;
 
 uint64_t hkm_timing_now(void) {
-#if defined(__x86_64__)
-    return hkm_settings.timing ? __rdtsc() : 0;
-#else
-    return hkm_settings.timing ? hkm_sys_clock_ns() : 0;
-#endif
+    if (!hkm_settings.timing) {
+        return 0;
+    }
+    return HKM_HAS_CYCLES ? hkm_cycles() : hkm_sys_clock_ns();
 }
 
 static struct sums *own_sums(void) {

@@ -35,8 +35,8 @@ enum hkm_timing {
 
 #if HAKMEM_DEBUG_TIMING
 
-/* Reads the processor's cycle counter, or a nanosecond clock where it has none that programs may
- * read. */
+/* Reads the processor's counter (cycles.h), or a nanosecond clock where it has none; 0 where
+ * nothing is to be timed. */
 uint64_t hkm_timing_now(void);
 /* Adds one step of the category that began at `begin`. */
 void hkm_timing_add(enum hkm_timing category, uint64_t begin);

@@ -8,7 +8,8 @@
 #include "policy/settings.h"
 #include "superslab/superslab.h"
 
-/* Limits of an arena: a terabyte of blocks. Sanitizers need other addresses (tests/build.mk). */
+/* Most SuperSlabs of an arena: a terabyte of blocks. Sanitizers need other addresses
+ * (tests/build.mk). */
 #ifndef HKM_MAX_SUPERSLABS
 #define HKM_MAX_SUPERSLABS 524288
 #endif
@@ -18,6 +19,12 @@
 #define HKM_ARENAS_FROM   ((uintptr_t)1 << 40)
 #define HKM_ARENA_CHOICES 4096u
 #endif
+/* Where there are no such addresses: kernels for aarch64 may give programs 2^39 bytes, with the
+ * program itself at two thirds. */
+#define NARROW_FROM    ((uintptr_t)1 << 32)
+#define NARROW_CHOICES 256u
+#define NARROW_SUPERSLABS                                                                          \
+    (MAX_SUPERSLABS < 32768 ? MAX_SUPERSLABS : (size_t)32768) /* 64 GiB of blocks */
 /* The state map begins this many bytes after a page's border. Otherwise the state of a block at a
  * page's border would lie at a page's border, too, and share cache sets, and the low address bits
  * by which processors match loads with earlier stores, with the block's own first bytes. */
@@ -32,6 +39,7 @@ static struct {
     size_t groups; /* mapped so far */
     size_t first;  /* no free place below this word */
 } arena_places[HKM_ARENAS];
+static size_t most_superslabs; /* of an arena, where they lie now */
 
 struct hkm_arena hkm_arenas[HKM_ARENAS] __attribute__((aligned(64)));
 
@@ -60,7 +68,7 @@ static bool map_group(unsigned arena) {
     char *const state = (char *)a->state - COLOUR + HKM_PAGE + group * state_bytes - extra;
     char *const descriptors = (char *)a->descriptors + group * descriptor_bytes;
 
-    if ((group + 1) * GROUP > MAX_SUPERSLABS) {
+    if ((group + 1) * GROUP > most_superslabs) {
         errno = ENOMEM;
         return false;
     }
@@ -82,8 +90,8 @@ static bool map_group(unsigned arena) {
  * arena. */
 static void place(unsigned arena, uintptr_t start) {
     struct hkm_arena *a = &hkm_arenas[arena];
-    const size_t state_room = MAX_SUPERSLABS * granules_per_superslab(arena) + HKM_PAGE;
-    const size_t descriptor_room = MAX_SUPERSLABS / GROUP * descriptor_group_bytes();
+    const size_t state_room = most_superslabs * granules_per_superslab(arena) + HKM_PAGE;
+    const size_t descriptor_room = most_superslabs / GROUP * descriptor_group_bytes();
     a->state = (uint8_t *)start + COLOUR;
     a->descriptors = (struct hkm_superslab *)(start + state_room);
     a->base = (start + state_room + descriptor_room + HKM_SUPERSLAB_SIZE - 1) &
@@ -91,14 +99,14 @@ static void place(unsigned arena, uintptr_t start) {
     a->state_bias = (uint8_t *)(start + COLOUR - (a->base >> hkm_granule_shift(arena)));
 }
 
-bool hkm_arenas_init(void) {
-    /* Linux maps from the top of the address space (and programs near 0x55..); the low terabytes
-     * are free on every kernel. Tried again elsewhere should somebody sit there. */
-    const uintptr_t room = 2 * MAX_SUPERSLABS * HKM_SUPERSLAB_SIZE; /* of an arena and its data */
+/* Chooses among places from `from` on for arenas of `most` SuperSlabs. Tried again elsewhere should
+ * somebody sit there. */
+static bool choose(uintptr_t from, unsigned choices, size_t most) {
+    const uintptr_t room = 2 * most * HKM_SUPERSLAB_SIZE; /* of an arena and its data */
+    most_superslabs = most;
     for (unsigned try = 0; try < 16; try++) {
-        const uintptr_t spread =
-            (hkm_sys_random() >> 7) % HKM_ARENA_CHOICES + try * HKM_ARENA_CHOICES;
-        const uintptr_t start = HKM_ARENAS_FROM + spread * (64 * HKM_SUPERSLAB_SIZE);
+        const uintptr_t spread = (hkm_sys_random() >> 7) % choices + try * choices;
+        const uintptr_t start = from + spread * (64 * HKM_SUPERSLAB_SIZE);
         place(HKM_ARENA_SMALL, start);
         place(HKM_ARENA_MIDDLE, start + room);
         if (!map_group(HKM_ARENA_SMALL)) {
@@ -114,6 +122,13 @@ bool hkm_arenas_init(void) {
         atomic_store(&hkm_arenas[HKM_ARENA_SMALL].limit, 0);
     }
     return false;
+}
+
+bool hkm_arenas_init(void) {
+    /* Linux maps from the top of the address space (and programs near 0x55..): what lies low is
+     * free. */
+    return choose(HKM_ARENAS_FROM, HKM_ARENA_CHOICES, MAX_SUPERSLABS) ||
+           choose(NARROW_FROM, NARROW_CHOICES, NARROW_SUPERSLABS);
 }
 
 struct hkm_superslab *hkm_arena_map_superslab(unsigned arena) {
