@@ -41,7 +41,10 @@ static struct {
 } arena_places[HKM_ARENAS];
 static size_t most_superslabs; /* of an arena, where they lie now */
 
-struct hkm_arena hkm_arenas[HKM_ARENAS] __attribute__((aligned(64)));
+/* Before the start no block's address is on a granule's border: a free(NULL) that runs during
+ * another thread's start and sees the new limit with the old base finds nothing. */
+__extension__ struct hkm_arena hkm_arenas[HKM_ARENAS]
+    __attribute__((aligned(64))) = {[0 ... HKM_ARENAS - 1] = {.base = 1}};
 
 static size_t granules_per_superslab(unsigned arena) {
     return HKM_SUPERSLAB_SIZE >> hkm_granule_shift(arena);
