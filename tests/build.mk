@@ -63,7 +63,7 @@ $(STORM): $(addprefix $(BUILD)/tests/allocator/,storm.o support.o) $(BUILD)/libh
 
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: test-programs nightly asan ubsan tsan protocol
+.PHONY: test-programs nightly self-hosting hardened-programs asan ubsan tsan protocol
 test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS) $(WRONG_FREES) $(STORM)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
@@ -72,43 +72,67 @@ test:  ## every test; installs what is missing; the last line is 'N passed, N fa
 	@$(MAKE) --no-print-directory all test-programs
 	@tests/run --build $(BUILD)
 
-nightly:  ## every test, the random ones for long: a hundred million operations; all sanitizers and fuzz targets
-	@HKL_NIGHTLY=1 $(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory protocol asan ubsan tsan fuzz
+nightly:  ## every test, the random ones for long, under hakmem too; all sanitizers and fuzz targets
+	@scripts/nightly
 
 check: all test-programs  ## the fast tests, under a minute
 	@tests/run --fast --build $(BUILD)
+
+# Make, compiler, Python, perf, valgrind, the tests and all they start. What runs without it all the same:
+#   programs with a sanitizer (below, and libFuzzer's): its own malloc must come first, and the library under test has
+#     the name of the one that is there already;
+#   test_perf_control.py's test with the real perf, test_wrong_frees.py's of the probes, and the driver where a test names
+#     no allocator (tests/harness/driver_support.py): the C library is what they are about;
+#   what a test starts under an allocator of its own, or in an environment that it makes from nothing.
+SELF         := $(abspath $(BUILD))/self-hosting/libhakmem.so
+SELF_HOSTING ?=
+$(SELF): $(BUILD)/libhakmem.so
+	@install -D $< $@
+
+self-hosting: all test-programs $(SELF)  ## every test with hakmem preloaded into everything; SELF_HOSTING=--fast: the fast ones
+	@LD_PRELOAD=$(SELF) grep -qF $(SELF) /proc/self/maps
+	@LD_PRELOAD=$(SELF) PYTHONMALLOC=malloc tests/run $(SELF_HOSTING) --build $(BUILD)
+
+hardened-programs:  ## real programs under the hardened variant
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory -s VARIANT=hardened $(BUILD)/variants/hardened/libhakmem.so
+	@HAKMEM_TEST_LIBRARY=$(abspath $(BUILD))/variants/hardened/libhakmem.so \
+	    $$(scripts/find-python pytest pytest_timeout) -m pytest -q $(if $(HKL_NIGHTLY),--timeout=3000) tests/programs
 
 ubsan:  ## the allocator's tests with gcc's undefined behaviour sanitizer
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan CFLAGS='-fsanitize=undefined -fno-sanitize-recover=all' \
 	    LDFLAGS='-fsanitize=undefined' $(BUILD)/ubsan/libhakmem.so test-programs
-	@tests/run --no-pytest --build $(BUILD)/ubsan
+	@env -u LD_PRELOAD HAKMEM_TEST_FEWER=$(FEWER) tests/run --no-pytest --build $(BUILD)/ubsan
+	@echo "$@: nothing found"
 
 # The address and thread sanitizers have the standard names for themselves: hakmem is built with the hak_ names only, and
 # the tests call those. They also have most addresses for their shadow: the arenas lie where neither is.
 SANITIZED := test_api test_classes test_contents test_double_free test_elo test_fork test_learner test_misuse test_modes \
              test_remote test_sites test_stats test_superslabs test_threads
+# What the numbers of random operations are divided by.
+FEWER ?= 1
 ASAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -DHKM_ARENAS_FROM=0x200000000000 -DHKM_ARENA_CHOICES=4096u
 TSAN_FLAGS := -fsanitize=thread -DHKM_ARENAS_FROM=0x200000000 -DHKM_ARENA_CHOICES=64u -DHKM_MAX_SUPERSLABS=16384
 
 asan:  ## the allocator's tests with the address sanitizer, which knows free blocks, and the undefined behaviour one
 	@scripts/bootstrap test
-	@$(call sanitized,asan,$(ASAN_FLAGS),-fsanitize=address$(comma)undefined,$(SANITIZED))
+	+@$(call sanitized,asan,$(ASAN_FLAGS),-fsanitize=address$(comma)undefined,$(SANITIZED))
 
 # Without three tests: one is of races between wrong frees; one starts threads in the child of a fork of a process with
 # threads, which this sanitizer cannot; one asks for call sites, which need the jumps that its calls prevent. Before a fork all locks are held, more than its search for deadlocks can count.
 tsan:  ## the allocator's tests with the thread sanitizer
 	@scripts/bootstrap test
-	@$(call sanitized,tsan,$(TSAN_FLAGS),-fsanitize=thread,$(filter-out test_double_free test_fork test_sites,$(SANITIZED)))
+	+@$(call sanitized,tsan,$(TSAN_FLAGS),-fsanitize=thread,$(filter-out test_double_free test_fork test_sites,$(SANITIZED)))
 
 comma := ,
 # $(call sanitized,folder,flags,flags of the linker,tests)
 sanitized = $(MAKE) --no-print-directory -s PREFIXED=1 BUILD=$(BUILD)/$1 CFLAGS='$2' LDFLAGS='$3' \
     $(4:%=$(BUILD)/$1/tests/allocator/%) $(BUILD)/$1/tests/allocator/stress && \
-    TSAN_OPTIONS=detect_deadlocks=0 tests/run --no-pytest --only $(subst $() $(),$(comma),$4) --build $(BUILD)/$1 && \
-    $(BUILD)/$1/tests/allocator/stress --operations 2000000 && \
-    $(BUILD)/$1/tests/allocator/stress --operations 500000 --threads 16
+    env -u LD_PRELOAD HAKMEM_TEST_FEWER=$(FEWER) TSAN_OPTIONS=detect_deadlocks=0 tests/run --no-pytest --only $(subst $() $(),$(comma),$4) --build $(BUILD)/$1 && \
+    env -u LD_PRELOAD $(BUILD)/$1/tests/allocator/stress --operations $$((2000000 / $(FEWER))) && \
+    env -u LD_PRELOAD $(BUILD)/$1/tests/allocator/stress --operations $$((640000 / $(FEWER))) --threads 16 && \
+    echo "$1: nothing found"
 
 protocol:  ## the slab protocol's model, through every interleaving of two and of three threads
 	@scripts/bootstrap test
@@ -120,7 +144,7 @@ protocol:  ## the slab protocol's model, through every interleaving of two and o
 LINT_C      = $(shell find allocator harness scenarios tests -name '*.[ch]')
 LINT_CXX    = $(shell find harness tests -name '*.cc')
 LINT_SHELL  = $(shell grep -lE '^\#!.*sh$$' .ci/* scripts/* compare/programs/*.sh $(wildcard run.sh))
-LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/publish scripts/wrong-frees
+LINT_PYTHON = $(wildcard analysis compare) tests tests/run scripts/nightly scripts/publish scripts/wrong-frees
 LINT_FLAGS  = -D_GNU_SOURCE= -Iallocator/include -Iallocator/src -I.
 
 LINT_STEPS := lint-format lint-shell lint-python lint-cppcheck lint-tidy lint-gcc lint-clang

@@ -28,7 +28,9 @@ SLOW_FILES = {
     "test_faults.py",  # a thousand runs
     "test_aarch64.py",  # emulated
     "test_protocol.py",  # millions of states
-    "test_self_hosting.py",  # builds, and tests of others
+    "test_self_hosting.py",  # the fast tests once more
+    "test_toolchain.py",  # builds, and tests of others
+    "test_sanitizers.py",
     "test_wrong_frees.py",
     "test_publish.py",
 }

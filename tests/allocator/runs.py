@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Count = Callable[[str, int], None]  # pytest's record_property; tests/run sums up
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> str:

@@ -103,6 +103,12 @@ uint64_t test_seed(void) {
     return seed;
 }
 
+size_t fewer(size_t operations) {
+    const char *text = getenv("HAKMEM_TEST_FEWER");
+    const size_t divisor = text != NULL ? strtoul(text, NULL, 10) : 1;
+    return divisor > 0 && operations > divisor ? operations / divisor : 1;
+}
+
 size_t resident_kib(void) {
     char text[128] = "";
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);

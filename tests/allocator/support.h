@@ -42,6 +42,9 @@ size_t random_size(uint64_t *state, size_t low, size_t high);
 /* The seed of this run: HAKMEM_TEST_SEED, or a new one. It is printed, so that a failure can be
  * repeated. */
 uint64_t test_seed(void);
+/* How many random operations to do instead of so many: the number divided by HAKMEM_TEST_FEWER, as
+ * set where a sanitizer makes them slow. At least one. */
+size_t fewer(size_t operations);
 
 /* Resident memory of this process in KiB, and the number of its mappings. Neither allocates. */
 size_t resident_kib(void);

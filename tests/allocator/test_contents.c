@@ -301,6 +301,7 @@ static void run_model(size_t slots, size_t calls, size_t largest) {
     static struct slot model[4000];
     uint64_t random = test_seed();
     memset(model, 0, sizeof model);
+    calls = fewer(calls);
     for (size_t i = 0; i < calls; i++) {
         random_call(&model[next_random(&random) % slots], &random, largest);
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.allocator.runs import Run
+from tests.allocator.runs import Count, Run
 
 CALLS = ("mmap", "munmap", "mremap", "madvise")
 IN_A_ROW = 30
@@ -50,7 +50,7 @@ def spare(call: str, found: dict[str, int]) -> int:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_call_survives_every_refusal(name: str, built: Path) -> None:
+def test_every_call_survives_every_refusal(name: str, built: Path, record_property: Count) -> None:
     settings = SETTINGS[name]
     plain = faults(built, settings)
     assert plain["refused"] == plain["failed"] == 0 and plain["mmap"] > 10
@@ -70,6 +70,7 @@ def test_every_call_survives_every_refusal(name: str, built: Path) -> None:
                 failed += found["failed"]
     print(f"{name}: {runs} runs, {refused} refusals, {failed} allocations failed")
     assert failed > 0  # the refusals did reach the callers
+    record_property("faults", refused)
 
 
 def test_a_refused_unmapping_is_made_up_for(built: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.allocator.runs import ROOT
+from tests.allocator.runs import ROOT, Count
 
 MODEL = ROOT / "allocator/src/superslab/protocol.pml"
 
@@ -19,12 +19,15 @@ def check(*defines: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("bounds", [("-DHEAPS=2", "-DOPS=3"), ("-DHEAPS=3", "-DOPS=1")])
-def test_the_protocol_holds_in_every_interleaving(bounds: tuple[str, ...]) -> None:
+def test_the_protocol_holds_in_every_interleaving(
+    bounds: tuple[str, ...], record_property: Count
+) -> None:
     status, output = check(*bounds)
     assert status == 0
     found = re.search(r"holds in all (\d+) states", output)
     # fewer would mean that the model no longer does what it did
     assert found and int(found[1]) > 1_000_000
+    record_property("states", int(found[1]))
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ static void *swap(void *argument) {
 static void no_block_is_given_to_two(void **state) {
     (void)state;
     static const size_t sizes[] = {20000, 300000, MIB};
-    for (size_t round = 0; round < 20 * COUNT_OF(sizes); round++) {
+    for (size_t round = 0; round < fewer(20) * COUNT_OF(sizes); round++) {
         pthread_t threads[SWAPPERS];
         for (size_t i = 0; i < SWAPPERS; i++) {
             uintptr_t seed = sizes[round % COUNT_OF(sizes)] << 8 | (round * SWAPPERS + i);

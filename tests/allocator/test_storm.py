@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from tests.allocator.runs import Count
+
 MORE = 10 if os.environ.get("HKL_NIGHTLY") == "1" else 1
 
 
@@ -16,11 +18,16 @@ def storm(built: Path, what: str, count: int) -> str:
     return done.stdout
 
 
-def test_no_child_of_a_storm_hangs_or_crashes(built: Path) -> None:
+def test_no_child_of_a_storm_hangs_or_crashes(built: Path, record_property: Count) -> None:
     found = re.fullmatch(r"forks (\d+) threads (\d+)\n", storm(built, "forks", 4000 * MORE))
     assert found and int(found[1]) == 4000 * MORE
     assert int(found[2]) > 1000  # threads did come and go meanwhile
+    record_property("forks", int(found[1]))
+    record_property("threads", int(found[2]))
 
 
-def test_memory_does_not_grow_with_a_hundred_thousand_threads(built: Path) -> None:
+def test_memory_does_not_grow_with_a_hundred_thousand_threads(
+    built: Path, record_property: Count
+) -> None:
     assert storm(built, "threads", 100_000 * MORE) == f"threads {100_000 * MORE}\n"
+    record_property("threads", 100_000 * MORE)

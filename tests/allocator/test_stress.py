@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.allocator.runs import Count
+
 NIGHTLY = os.environ.get("HKL_NIGHTLY") == "1"
 
 
@@ -19,27 +21,26 @@ def stress(built: Path, *options: object, **settings: str) -> subprocess.Complet
     return done
 
 
-def counted(done: subprocess.CompletedProcess[str]) -> int:
+def matches(done: subprocess.CompletedProcess[str], operations: int, count: Count) -> None:
     assert (done.returncode, done.stderr) == (0, "")
-    found = re.search(r"^operations (\d+) digest", done.stdout, re.M)
-    assert found
-    return int(found[1])
+    assert re.search(rf"^operations {operations} digest", done.stdout, re.M)
+    count("operations", operations)
 
 
-def test_free_running_threads_match_the_model(built: Path) -> None:
+def test_free_running_threads_match_the_model(built: Path, record_property: Count) -> None:
     operations = 60_000_000 if NIGHTLY else 16_000_000
-    assert counted(stress(built, "--operations", operations)) == operations
+    matches(stress(built, "--operations", operations), operations, record_property)
 
 
-def test_many_threads_match_the_model(built: Path) -> None:
+def test_many_threads_match_the_model(built: Path, record_property: Count) -> None:
     operations = 24_000_000 if NIGHTLY else 4_000_000
     done = stress(built, "--threads", 16, "--operations", operations)
-    assert counted(done) == operations
+    matches(done, operations, record_property)
 
 
-def test_threads_in_lockstep_match_the_model(built: Path) -> None:
+def test_threads_in_lockstep_match_the_model(built: Path, record_property: Count) -> None:
     operations = 20_000_000 if NIGHTLY else 6_000_000
-    assert counted(stress(built, "--lockstep", "--operations", operations)) == operations
+    matches(stress(built, "--lockstep", "--operations", operations), operations, record_property)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,12 @@ def test_threads_in_lockstep_match_the_model(built: Path) -> None:
     ],
     ids=lambda settings: ",".join(settings),
 )
-def test_other_settings_match_the_model(settings: dict[str, str], built: Path) -> None:
+def test_other_settings_match_the_model(
+    settings: dict[str, str], built: Path, record_property: Count
+) -> None:
     operations = 4_000_000 if NIGHTLY else 1_000_000
     done = stress(built, "--operations", operations, **settings)
-    assert counted(done) == operations
+    matches(done, operations, record_property)
 
 
 def test_a_seed_repeats_a_run(built: Path) -> None:

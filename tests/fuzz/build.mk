@@ -9,9 +9,12 @@ FUZZ_FLAGS   := -std=gnu11 -g -O1 -fno-builtin $(FUZZ_SANITIZE) -fsanitize=fuzze
 
 .PHONY: fuzz fuzz-targets
 fuzz: fuzz-targets  ## every fuzz target for FUZZ_SECONDS (60), from the corpora in tests/fuzz/corpus
-	@set -e; for target in $(FUZZ_TARGETS); do mkdir -p $(FUZZ_OUT)/found-$$target; \
-	    $(FUZZ_OUT)/$$target -close_fd_mask=2 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -rss_limit_mb=4096 \
-	    -artifact_prefix=$(FUZZ_OUT)/ $(FUZZ_OUT)/found-$$target tests/fuzz/corpus/$$target 2>&1 | grep -vE 'NEW|REDUCE|pulse'; done
+	@for target in $(FUZZ_TARGETS); do mkdir -p $(FUZZ_OUT)/found-$$target; ended=0; \
+	    env -u LD_PRELOAD $(FUZZ_OUT)/$$target -close_fd_mask=2 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -rss_limit_mb=4096 \
+	    -artifact_prefix=$(FUZZ_OUT)/ $(FUZZ_OUT)/found-$$target tests/fuzz/corpus/$$target >$(FUZZ_OUT)/$$target.log 2>&1 || ended=$$?; \
+	    grep -vE 'NEW|REDUCE|pulse' $(FUZZ_OUT)/$$target.log; \
+	    [ $$ended = 0 ] || { echo "fuzz: $$target ended with status $$ended"; exit 1; }; done
+	@echo "$@: nothing found"
 
 fuzz-targets:
 	@scripts/bootstrap test

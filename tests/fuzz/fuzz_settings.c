@@ -1,6 +1,6 @@
 /*
  * The settings' parser with lines NAME=VALUE from libFuzzer. Besides what the sanitizers see: a
- * value with a character that no right value has changes nothing.
+ * value with a character that no right value of this setting has changes nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,9 @@ static void try_line(char *line) {
         return;
     }
     *value++ = '\0';
-    const size_t right = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789");
+    const int is_pair = strcmp(line, "HAKMEM_PREWARM_CLASS") == 0; /* BYTES:COUNT */
+    const size_t right =
+        strspn(value, is_pair ? "0123456789:" : "abcdefghijklmnopqrstuvwxyz0123456789");
     struct hkm_settings before;
     memcpy(&before, &hkm_settings, sizeof before);
     hkm_settings_assign(line, value);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.allocator.runs import BUILD, ROOT, make
+from tests.allocator.runs import BUILD, ROOT, Count, make
 
 CORPUS = ROOT / "tests/fuzz/corpus"
 MORE = 20 if os.environ.get("HKL_NIGHTLY") == "1" else 1
@@ -24,8 +24,11 @@ def targets() -> Path:
     ("target", "runs", "least"),
     [("calls", 4000, 500), ("settings", 100_000, 50), ("trace", 100_000, 100)],
 )
-def test_nothing_breaks(target: str, runs: int, least: int, targets: Path, tmp_path: Path) -> None:
+def test_nothing_breaks(
+    target: str, runs: int, least: int, targets: Path, tmp_path: Path, record_property: Count
+) -> None:
     command: list[str | Path] = [
+        *("env", "-u", "LD_PRELOAD"),  # the sanitizer's malloc, and no other
         targets / target,
         "-close_fd_mask=2",
         f"-runs={runs * MORE}",
@@ -40,6 +43,18 @@ def test_nothing_breaks(target: str, runs: int, least: int, targets: Path, tmp_p
     assert f"Done {runs * MORE} runs" in done.stderr
     covered = [int(n) for n in re.findall(r"cov: (\d+)", done.stderr)]
     assert covered[-1] > least  # it does reach the code
+    record_property("inputs", runs * MORE)
+
+
+def test_make_fuzz_fails_when_a_target_does(targets: Path) -> None:
+    done = subprocess.run(
+        ["make", "-s", "fuzz", "FUZZ_TARGETS=absent", "FUZZ_SECONDS=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "fuzz: absent ended with status 127" in done.stdout
 
 
 def test_the_corpora_are_small() -> None:

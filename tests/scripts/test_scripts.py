@@ -216,3 +216,14 @@ def test_a_program_that_does_not_end_well_has_failed(
 def test_skipped_tests_are_told(house: Path) -> None:
     add_program(house, "test_skip", "echo 1..2; echo not ok 1 '# SKIP one'; echo ok 2 - two")
     assert run_tests(house)[:2] == (0, "2 passed, 0 failed, 1 skipped")
+
+
+def test_what_passed_tests_counted_is_summed_up(house: Path) -> None:
+    (house / "tests/a/test_python.py").write_text(
+        "def test_one(record_property):\n    record_property('forks', 40)\n"
+        "def test_two(record_property):\n    record_property('forks', 2)\n"
+        "def test_three(record_property):\n    record_property('forks', 5)\n    assert False\n"
+    )
+    status, last, output = run_tests(house)
+    assert (status, last) == (1, "2 passed, 1 failed")
+    assert output.splitlines()[-2] == "counted: 42 forks"
