@@ -33,6 +33,9 @@ $(BUILD)/tests/allocator/test_elo: $(BUILD)/allocator/src/policy/elo.o
 $(BUILD)/tests/allocator/test_tournament: $(BUILD)/allocator/src/policy/tournament.o $(BUILD)/allocator/src/policy/elo.o
 $(BUILD)/tests/allocator/test_elo.o $(BUILD)/tests/allocator/test_tournament.o: TEST_FLAGS += -Iallocator/src
 
+# Its calls are judged by the model.
+$(BUILD)/tests/allocator/test_signals: $(BUILD)/tests/allocator/model.o
+
 # Finds the library by itself, at run time.
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
