@@ -21,6 +21,7 @@ SLOW_FILES = {
     "test_hardened.py",
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs
+    "test_limits.py",
     "test_protocol.py",  # millions of states
     "test_self_hosting.py",  # builds, and tests of others
     "test_wrong_frees.py",
