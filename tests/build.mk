@@ -33,14 +33,18 @@ $(BUILD)/tests/allocator/test_elo: $(BUILD)/allocator/src/policy/elo.o
 $(BUILD)/tests/allocator/test_tournament: $(BUILD)/allocator/src/policy/tournament.o $(BUILD)/allocator/src/policy/elo.o
 $(BUILD)/tests/allocator/test_elo.o $(BUILD)/tests/allocator/test_tournament.o: TEST_FLAGS += -Iallocator/src
 
+# Its calls are judged by the model.
+$(BUILD)/tests/allocator/test_signals: $(BUILD)/tests/allocator/model.o
+
 # Finds the library by itself, at run time.
 $(BUILD)/tests/allocator/test_dlopen: $(BUILD)/tests/allocator/test_dlopen.o $(BUILD)/tests/allocator/support.o | $(BUILD)/libhakmem.so
 	$(CXX) $(LDFLAGS) $^ -Wl,-rpath,'$$ORIGIN/../..' $(TEST_LIBS) -o $@
 
-# The kernel refuses what test_faults.py says.
+# The kernel refuses what test_faults.py says, and at its own limits, which test_limits.py sets.
 FAULTS := $(BUILD)/tests/allocator/faults
+LIMITS := $(BUILD)/tests/allocator/limits
 FAULTY := mmap munmap mremap madvise
-$(FAULTS): $(BUILD)/tests/allocator/faults.o $(BUILD)/tests/allocator/support.o $(BUILD)/tests/allocator/parts.o $(BUILD)/libhakmem.a
+$(FAULTS) $(LIMITS): $(BUILD)/tests/allocator/%: $(addprefix $(BUILD)/tests/allocator/,%.o kernel.o model.o support.o parts.o) $(BUILD)/libhakmem.a
 	$(CXX) $(LDFLAGS) $^ $(FAULTY:%=-Wl,--wrap=%) $(TEST_LIBS) -o $@
 
 # Random calls, judged by a model; test_stress.py runs it.
@@ -64,7 +68,7 @@ $(STORM): $(addprefix $(BUILD)/tests/allocator/,storm.o support.o) $(BUILD)/libh
 -include $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: test-programs nightly self-hosting hardened-programs asan ubsan tsan protocol
-test-programs: $(TEST_PROGRAMS) $(FAULTS) $(STRESS) $(WRONG_FREES) $(STORM)
+test-programs: $(TEST_PROGRAMS) $(FAULTS) $(LIMITS) $(STRESS) $(WRONG_FREES) $(STORM)
 
 # Make starts anew after bootstrap: what is installed only now must not be missing from its variables.
 test:  ## every test; installs what is missing; the last line is 'N passed, N failed'

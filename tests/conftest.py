@@ -27,6 +27,7 @@ SLOW_FILES = {
     "test_fuzz.py",
     "test_faults.py",  # a thousand runs
     "test_aarch64.py",  # emulated
+    "test_limits.py",
     "test_protocol.py",  # millions of states
     "test_self_hosting.py",  # the fast tests once more
     "test_toolchain.py",  # builds, and tests of others

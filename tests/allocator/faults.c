@@ -1,12 +1,10 @@
 /*
  * Runs a fixed sequence of allocator calls while the kernel refuses one system call, or several in
- * a row: FAULT="<mmap|munmap|mremap|madvise> FIRST COUNT" in the environment has calls FIRST ..
- * FIRST+COUNT-1 of that kind fail, counted from 1, the allocator's start included. The linker leads
- * the allocator's calls here (--wrap, tests/build.mk), so the allocator itself has no switch for
- * this. Every allocation must succeed, or return NULL with ENOMEM when the kernel refused something
- * just then; all else must be as if nothing had happened. Prints how often each system call was
- * made, how many were refused, how many allocations failed, and how many KiB are still mapped at
- * the end, a while after. test_faults.py goes through all FIRST.
+ * a row, as FAULT in the environment says (kernel.h). Every allocation must succeed, or return NULL
+ * with ENOMEM when the kernel refused something just then; all else must be as if nothing had
+ * happened. Prints how often each system call was made, how many were refused, how many allocations
+ * failed, and how many KiB are still mapped at the end, a while after. test_faults.py goes through
+ * all FIRST.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,93 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "parts.h"
-
-/* ---- The kernel, as the allocator sees it ---- */
-
-enum call { MMAP, MUNMAP, MREMAP, MADVISE, CALLS };
-static const char *const names[CALLS] = {"mmap", "munmap", "mremap", "madvise"};
-
-static struct {
-    int ready;
-    unsigned calls[CALLS];
-    enum call victim; /* CALLS: none */
-    unsigned first, count;
-    unsigned refused;
-    size_t mapped; /* bytes */
-} kernel = {.victim = CALLS};
-
-/* The first system call may come before main, even before there is an environment. */
-static void read_plan(void) {
-    const char *plan = environ != NULL ? getenv("FAULT") : NULL;
-    kernel.ready = environ != NULL;
-    for (unsigned i = 0; plan != NULL && i < CALLS; i++) {
-        const size_t length = strlen(names[i]);
-        if (strncmp(plan, names[i], length) == 0 && plan[length] == ' ') {
-            char *end;
-            kernel.victim = i;
-            kernel.first = (unsigned)strtoul(plan + length, &end, 10);
-            kernel.count = (unsigned)strtoul(end, NULL, 10);
-        }
-    }
-}
-
-static int refuses(enum call call) {
-    if (!kernel.ready) {
-        read_plan();
-    }
-    const unsigned n = ++kernel.calls[call];
-    if (call != kernel.victim || n < kernel.first || n - kernel.first >= kernel.count) {
-        return 0;
-    }
-    kernel.refused++;
-    errno = EAGAIN; /* not the ENOMEM that the allocator must make of it */
-    return 1;
-}
-
-void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
-int __real_munmap(void *address, size_t size);
-void *__real_mremap(void *address, size_t old_size, size_t new_size, int flags);
-int __real_madvise(void *address, size_t size, int advice);
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
-int __wrap_munmap(void *address, size_t size);
-void *__wrap_mremap(void *address, size_t old_size, size_t new_size, int flags);
-int __wrap_madvise(void *address, size_t size, int advice);
-
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
-    void *got =
-        refuses(MMAP) ? MAP_FAILED : __real_mmap(address, size, protection, flags, fd, offset);
-    kernel.mapped += got != MAP_FAILED ? size : 0;
-    return got;
-}
-
-int __wrap_munmap(void *address, size_t size) {
-    if (refuses(MUNMAP) || __real_munmap(address, size) != 0) {
-        return -1;
-    }
-    kernel.mapped -= size;
-    return 0;
-}
-
-void *__wrap_mremap(void *address, size_t old_size, size_t new_size, int flags) {
-    void *got = refuses(MREMAP) ? MAP_FAILED : __real_mremap(address, old_size, new_size, flags);
-    kernel.mapped += got != MAP_FAILED ? new_size - old_size : 0;
-    return got;
-}
-
-int __wrap_madvise(void *address, size_t size, int advice) {
-    return refuses(MADVISE) ? -1 : __real_madvise(address, size, advice);
-}
-
-/* ---- The program ---- */
+#include "kernel.h"
+#include "support.h"
 
 static unsigned failed; /* allocations */
 
 static void wrong(const char *what) {
-    fprintf(stderr, "wrong: %s (after %u refusals)\n", what, kernel.refused);
+    fprintf(stderr, "wrong: %s (after %u refusals)\n", what, kernel_refused());
     _exit(3);
 }
 
@@ -150,7 +70,7 @@ static void *call(unsigned kind, struct slot *slot, size_t size, size_t alignmen
 static void allocate(unsigned kind, struct slot *slot, size_t size, size_t alignment) {
     char *block;
     for (unsigned tries = 0;; tries++) {
-        const unsigned refused = kernel.refused;
+        const unsigned refused = kernel_refused();
         errno = 0;
         block = call(kind, slot, size, alignment);
         if (block != NULL) {
@@ -160,7 +80,7 @@ static void allocate(unsigned kind, struct slot *slot, size_t size, size_t align
         if (errno != ENOMEM) {
             wrong("NULL without ENOMEM");
         }
-        if (kernel.refused == refused) {
+        if (kernel_refused() == refused) {
             wrong("NULL though the kernel refused nothing");
         }
         if (slot->block != NULL) { /* realloc that failed leaves the block */
@@ -224,9 +144,9 @@ static void run_all(void) {
         pthread_t thread;
         int error;
         do {
-            const unsigned refused = kernel.refused;
+            const unsigned refused = kernel_refused();
             error = pthread_create(&thread, NULL, run_thread, (void *)seed);
-            if (error != 0 && refused == kernel.refused) {
+            if (error != 0 && refused == kernel_refused()) {
                 wrong("no thread, though the kernel refused nothing");
             }
         } while (error != 0);
@@ -235,20 +155,13 @@ static void run_all(void) {
     run(99);
 }
 
-/* Bytes that the allocator knows to have mapped for blocks. */
-static size_t accounted_for(void) {
-    return (stat_of("superslab.live") + stat_of("superslab.cached")) * 2 * MIB +
-           stat_of("large.live_bytes") + stat_of("whale.cached_bytes") +
-           stat_of("big.cached_bytes") + stat_of("region.cached_bytes");
-}
-
 int main(void) {
     run_all();
-    const unsigned refused = kernel.refused;
+    const unsigned refused = kernel_refused();
     const unsigned failed_before = failed;
-    unsigned calls[CALLS];
+    unsigned calls[KERNEL_CALLS];
     memcpy(calls, kernel.calls, sizeof calls);
-    kernel.victim = CALLS;
+    kernel.victim = KERNEL_CALLS;
     run(100);
     if (failed != failed_before) {
         wrong("an allocation failed after the kernel was well again");
@@ -257,6 +170,6 @@ int main(void) {
     const int length = snprintf(
         line, sizeof line, "mmap %u munmap %u mremap %u madvise %u refused %u failed %u rest %zu\n",
         calls[MMAP], calls[MUNMAP], calls[MREMAP], calls[MADVISE], refused, failed,
-        (kernel.mapped - accounted_for()) / KIB);
+        kernel_mapped_besides_blocks() / KIB);
     return write(STDOUT_FILENO, line, (size_t)length) == length ? 0 : 1;
 }

@@ -9,6 +9,8 @@
 #include "model.h"
 
 _Thread_local char model_context[160];
+_Atomic int model_may_fail;
+_Atomic unsigned long model_failed;
 
 static void wrong(const char *what, const struct model_slot *slot, size_t at) {
     fprintf(stderr, "model: %s: block %p size %zu usable %zu, at byte %zu; %s\n", what,
@@ -98,7 +100,8 @@ static void *allocate(enum model_call call, size_t size, size_t alignment) {
     case MODEL_MEMALIGN:
         return memalign(alignment, size);
     case MODEL_POSIX_MEMALIGN:
-        return posix_memalign(&block, alignment, size) == 0 ? block : NULL;
+        errno = posix_memalign(&block, alignment, size);
+        return block;
     case MODEL_VALLOC:
         return valloc(size);
     case MODEL_PVALLOC:
@@ -149,6 +152,7 @@ void model_do(struct model_slot *slot, enum model_call call, size_t size, size_t
     unsigned char *block = NULL;
     if (slot->block != NULL && (call == MODEL_REALLOC || call == MODEL_REALLOCARRAY)) {
         size += size == 0;
+        errno = 0;
         block =
             call == MODEL_REALLOC ? realloc(slot->block, size) : reallocarray(slot->block, size, 1);
         if (block != NULL) {
@@ -168,7 +172,12 @@ void model_do(struct model_slot *slot, enum model_call call, size_t size, size_t
         if (call == MODEL_POSIX_MEMALIGN && alignment < sizeof(void *)) {
             alignment = sizeof(void *);
         }
+        errno = 0;
         block = allocate(call, size, alignment);
+    }
+    if (block == NULL && model_may_fail && errno == ENOMEM) {
+        model_failed++;
+        return;
     }
     *slot = (struct model_slot){block, size, 0, pattern};
     if (block == NULL) {

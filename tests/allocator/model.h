@@ -35,6 +35,10 @@ struct model_slot {
  * power of two, for those that take one. */
 void model_do(struct model_slot *slot, enum model_call call, size_t size, size_t alignment,
               uint64_t pattern);
+/* While it is set, memory may run out: NULL with ENOMEM is right, too, and counted. The slot is
+ * then without a block, or, where realloc failed, as it was. */
+extern _Atomic int model_may_fail;
+extern _Atomic unsigned long model_failed;
 /* Whether no two of the slots' blocks overlap; sorts the slots by address. */
 void model_check_apart(struct model_slot *slots, size_t count);
 

@@ -244,6 +244,26 @@ def test_a_bad_value_is_one_line(name: str, run: Run) -> None:
             assert run("/bin/true", **{name: value}).stderr == ""
 
 
+REASONS = {
+    "WARM_POOL": "needs a whole number from 0 to 16",
+    "STATS": "needs 0 or 1",
+    "PREWARM_CLASS": "needs BYTES:COUNT, whole numbers up to 1048576 and 65536",
+    "STRATEGY": "needs auto, settings, nothing, thrifty, fixed, unmap, sites, whales or hoard",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_only_the_value_is_cut_in_a_line_that_is_too_long(name: str, run: Run) -> None:
+    """A line has room for 256 bytes; what the value cannot have of them is cut off its end."""
+    before, after = f"hakmem: HAKMEM_{name}=", f": {REASONS[name]}; the default is used\n"
+    room = 256 - len(before) - len(after)
+    for length in (room - 1, room, room + 1, 255, 256, 257, 100_000):
+        value = "x" * length
+        shown = value if length <= room else value[: room - 3] + "..."
+        done = run("/bin/true", **{name: value})
+        assert (done.returncode, done.stderr) == (0, before + shown + after), length
+
+
 def test_bad_values_leave_the_defaults(mixed: Mixed, run: Run, built: Path) -> None:
     bad = {"WARM_POOL": 17, "SHARED_POOL": "no", "TINY_USE_SUPERSLAB": 2, "WARM_PREFILL": 4}
     lines = driver(run, built, STATS=1, **bad)

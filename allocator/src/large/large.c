@@ -61,7 +61,9 @@ static void purge(void) {
             gone = hkm_sys_munmap(range->base, range->size);
         } else if (kind == HKM_PURGE_FREE) {
             hkm_sys_madvise_free(range->base, range->size);
-        } else if (kind == HKM_PURGE_DONTNEED) {
+        }
+        /* also where the hole would be one mapping too many for the kernel */
+        if (kind == HKM_PURGE_DONTNEED || (kind == HKM_PURGE_MUNMAP && !gone)) {
             range->zero = hkm_sys_madvise_dontneed(range->base, range->size);
         }
         hkm_large_lock();

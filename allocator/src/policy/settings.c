@@ -115,14 +115,16 @@ static const struct {
 };
 
 HKM_COLD void hkm_settings_refuse(const char *name, const char *value, const char *right) {
+    static const char colon[] = ": ", end[] = "; the default is used\n";
     struct hkm_text line = {.length = 0};
     hkm_text_string(&line, "hakmem: ");
     hkm_text_string(&line, name);
     hkm_text_string(&line, "=");
-    hkm_text_string(&line, value);
-    hkm_text_string(&line, ": ");
+    const size_t others = line.length + strlen(colon) + strlen(right) + strlen(end);
+    hkm_text_shortened(&line, value, sizeof line.bytes - others);
+    hkm_text_string(&line, colon);
     hkm_text_string(&line, right);
-    hkm_text_string(&line, "; the default is used\n");
+    hkm_text_string(&line, end);
     hkm_sys_write(2, line.bytes, line.length);
 }
 
