@@ -346,6 +346,8 @@ def _times(
     else:
         return nothing, nothing
     params = record["params"]
+    if params is None:
+        raise RunError(f"{where}: a timeline, but no parameters")
     if len(ns) != params["warmup"] + params["iters"]:
         raise RunError(
             f"{where}: {len(ns)} iterations in the timeline, "

@@ -151,3 +151,8 @@ def test_a_timeline_with_lists_in_it_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, SMALL)
     change(folder, 1, timeline_ns=[1, [2, 3], 4])
     assert "line 2: timeline_ns: not a list of nanoseconds" in refused(folder)
+
+
+def test_a_timeline_without_parameters_is_refused(tmp_path: Path) -> None:
+    change(write(tmp_path, SMALL), 2, params=None)
+    assert refused(tmp_path).endswith(": a timeline, but no parameters")
