@@ -59,7 +59,7 @@ static void note(int signal, siginfo_t *info, void *context) {
     off_stack += (uintptr_t)local - (uintptr_t)alternate.ss_sp >= alternate.ss_size;
     inside += interrupted_at(context) - code.from < code.size;
     handled++;
-    errno = local[17]; /* as a system call would */
+    errno = (unsigned char)local[17]; /* as a system call would */
     errno = saved;
 }
 
