@@ -1,6 +1,7 @@
 """scripts/nightly, in a house of its own whose make targets say and do what the real ones may."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def test_one_that_fails_stops_no_other_and_is_shown(house: Path) -> None:
     assert lines[-1] == "6 steps passed, 2 failed"
     assert [line[:4] for line in lines if " min): " in line].count("FAIL") == 2
     assert "      what went wrong" in lines
+    assert any(re.fullmatch(r"FAIL  ubsan .*: what went wrong", line) for line in lines)
     assert any(line.startswith("ok    tsan ") for line in lines)
 
 
