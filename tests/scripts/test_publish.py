@@ -51,8 +51,8 @@ def change_run(folder: Path, dirty: bool, machine: dict[str, object]) -> None:
     (folder / "run.json").write_text(json.dumps(run))
 
 
-def publish(house: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(house / "scripts/publish"), str(folder), "small"]
+def publish(house: Path, folder: Path, *page: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(house / "scripts/publish"), str(folder), "small", *page]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -72,6 +72,20 @@ def test_a_run_is_kept_and_quoted(house: Path, run_folder: Path) -> None:
     assert "```\nvm: iters 100" in text and "noise floor (A/A')" in text
     assert "| `vm` | **" in text
     assert "](results/reference/small/plots/warmup.png)" in text
+
+
+def test_a_page_in_docs_is_quoted_in_instead(house: Path, run_folder: Path) -> None:
+    page = house / "docs/page.md"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("<!-- published: run -->\nSTALE\n<!-- end -->\n")
+    done = publish(house, run_folder, "docs/page.md")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "](../results/reference/small/report.md)" in page.read_text()
+    assert "STALE" not in page.read_text()
+    assert (house / "README.md").read_text() == README
+    for other in ("docs/none.md", "../page.md", "run.sh"):
+        done = publish(house, run_folder, other)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, other
 
 
 def test_a_run_of_phases_is_kept_whole_and_quoted(

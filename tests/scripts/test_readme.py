@@ -1,4 +1,4 @@
-"""README.md names every setting and build variant that there is, and nothing that there is not."""
+"""README.md names every setting and build variant that there is, and no page what there is not."""
 
 import re
 import subprocess
@@ -25,5 +25,7 @@ def test_every_variant_is_there() -> None:
 
 
 def test_every_folder_and_file_linked_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "allocator/README.md"]
+    for page in [*pages, *ROOT.glob("docs/*.md")]:
+        links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
