@@ -28,4 +28,4 @@ clean:  ## delete everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort -u | awk -F ':.*## *' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort -u | awk -F ':.*## *' '{printf "  %-18s %s\n", $$1, $$2}'
