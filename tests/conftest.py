@@ -21,6 +21,9 @@ SLOW_FILES = {
     "test_replay.py",
     "test_run.py",
     "test_simulation.py",  # thousands of runs
+    "test_gate.py",
+    "test_report.py",  # all pages and plots
+    "test_recorder.py",
     "test_stress.py",
     "test_storm.py",
     "test_hardened.py",
