@@ -8,4 +8,4 @@ VARIANT_guess           := -DHKM_GUESS=1            # a doubtful free asks the k
 VARIANT_no-tiny         := -DHKM_TINY=0             # no small classes: the smallest middle class, 1152 bytes, serves them
 VARIANT_superslab-512k  := -DHKM_SUPERSLAB_SHIFT=19 # SuperSlabs of 512 KiB; larger blocks go to the large path
 VARIANT_slow-free       := -DHKM_SLOW_FREE=6        # free counts to 6 first: a slowdown planted for the regression gate to find
-VARIANT_hardened        := -DHKM_HARDENED           # quarantine, random placement, writes after free are found (debug/hardened.h)
+VARIANT_hardened        := -DHKM_HARDENED           # quarantine, random placement, guard pages (debug/hardened.h, large/guarded.h)

@@ -36,12 +36,12 @@ HOSTILE = (
 def test_out_takes_any_name_and_runs_none(
     compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     outcome = compare(*SMALL, "--trials", "1", f"--out={name}")
-    assert (outcome.status, outcome.out) == (0, f"{tmp_path}/work/{name}\n")
-    assert [path.name for path in (tmp_path / "work").iterdir()] == [name]
-    assert_complete(tmp_path / "work" / name)
+    assert (outcome.status, outcome.out) == (0, f"{tmp_path}/here/{name}\n")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [name]
+    assert_complete(tmp_path / "here" / name)
 
 
 def test_run_sh_takes_any_name_and_runs_none(driver: Path, tmp_path: Path) -> None:
