@@ -1,6 +1,6 @@
 # The allocator on another kind of processor: cross-compiled for aarch64, its tests run under qemu, which emulates one process.
 #
-# Tests that cannot run so are counted as skipped, each says why (skip_under_emulator): four judge resident memory, which is mostly
+# Tests that cannot run so are counted as skipped, each says why (skip_under_emulator): five judge resident memory, which is mostly
 # the emulator's; one stops after each instruction in x86's way; in one, and in its static build, a process with threads forks, after
 # which qemu 7.2 itself fails at times.
 # Not run: storm, as it is such forks, and memory judged by what is resident; faults, test_*.py and whole runs of the lab, which

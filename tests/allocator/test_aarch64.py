@@ -12,7 +12,7 @@ from tests.allocator.test_wrong_frees import PROBES
 OPERATIONS = 50_000
 EM_AARCH64 = 183
 # Each says why by skip_under_emulator; one of them is in two programs.
-SKIPPED = 7
+SKIPPED = 8
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -293,17 +293,6 @@ HKM_PUBLIC void *hak_calloc(size_t n, size_t size) {
     return memset(block, 0, bytes);
 }
 
-/* A block that has grown beyond this will likely grow again, and moves to the large path, where it
- * may do so in place or by moving its pages. */
-#define GROWS_ABOVE ((size_t)64 << 10)
-
-/* What a block of `usable` bytes is to grow to: up to 1 MiB as much as a block of the class would
- * have, so that many small steps are few moves. */
-static size_t grown(size_t size, size_t usable) {
-    const unsigned cls = size > usable && size <= HKM_MIDDLE_MAX ? hkm_class_of(size) : 0;
-    return cls != 0 ? hkm_classes[cls].size : size;
-}
-
 HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
     if (block == NULL) {
         return hak_malloc(size);
@@ -321,26 +310,18 @@ HKM_PUBLIC void *hak_realloc(void *block, size_t size) {
             return block;
         }
     } else {
-        usable = hkm_large_size(block);
+        void *resized = hkm_large_resize(block, size, &usable);
+        if (resized != NULL) {
+            return resized;
+        }
         if (usable == 0) {
             free_elsewhere(block, "realloc"); /* not a block: says so */
             return NULL;
         }
-        if (usable <= HKM_MIDDLE_MAX && size <= usable && size >= usable / 2) {
-            return block;
-        }
-        if (size > GROWS_ABOVE) {
-            void *resized = hkm_large_resize(block, grown(size, usable));
-            if (resized != NULL) {
-                return resized;
-            }
-        }
     }
-    bool zero;
-    void *moved =
-        size > GROWS_ABOVE && size > usable
-            ? hkm_large_alloc(grown(size, usable), 1, (uintptr_t)__builtin_return_address(0), &zero)
-            : hak_malloc(size);
+    void *moved = size > HKM_GROWS_ABOVE && size > usable
+                      ? hkm_large_alloc_to_grow(size, (uintptr_t)__builtin_return_address(0))
+                      : hak_malloc(size);
     if (moved != NULL) {
         memcpy(moved, block, size < usable ? size : usable);
         hak_free(block);

@@ -25,6 +25,9 @@
 #include "policy/site.h"
 #include "policy/strategy.h"
 
+/* What a block that grows gets more than was asked for is less than this. */
+#define GROWTH_MAX ((size_t)4 << 20)
+
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hkm_demand demand;
 /* The time of the present operation: read once for each, under the lock. */
@@ -270,23 +273,43 @@ size_t hkm_large_size(const void *block) {
     return size;
 }
 
+/* What a block that has grown to `size` bytes, whole pages, gets, so that many small steps are few
+ * moves: as the middle classes four sizes to a doubling, at most GROWTH_MAX apart. More than was
+ * asked for is only addresses, until it is used. */
+static size_t with_room(size_t size) {
+    const size_t quarter = ((size_t)1 << 61) >> __builtin_clzll(size);
+    const size_t step = quarter < GROWTH_MAX ? quarter : GROWTH_MAX;
+    /* with guard pages, one is to lie behind what was asked for */
+    return HKM_GUARDED || step <= HKM_PAGE ? size : (size + step - 1) & ~(step - 1);
+}
+
 /* Grows a live range into the free range behind it, where that is large enough. */
 static bool grow_in_place(struct hkm_range *range, size_t size) {
-    struct hkm_range *next = hkm_range_at(range->base + range->size);
-    if (next == NULL || next->set == NULL || range->size + next->size < size) {
+    const size_t before = range->size;
+    struct hkm_range *next = hkm_range_at(range->base + before);
+    if (next == NULL || next->set == NULL || before + next->size < size) {
         return false;
     }
     const bool with_pages = !hkm_region_holds(next);
     const bool zero = next->zero;
-    const size_t missing = size - range->size;
     hkm_range_set_remove(next->set, next);
-    if (next->size > missing) {
-        put_rest(hkm_range_split(next, missing), with_pages, zero);
+    if (next->size > size - before) {
+        put_rest(hkm_range_split(next, size - before), with_pages, zero);
     }
-    const size_t grown = range->size + next->size;
+    const size_t grown = before + next->size;
     hkm_range_delete(next);
     hkm_range_move(range, range->base, grown);
+    HKM_ALLOCATED(range->base + before, grown - before);
     return true;
+}
+
+/* Moves the pages of a live range to where it has room for `size` bytes. */
+static bool move(struct hkm_range *range, size_t size) {
+    void *base = hkm_sys_mremap(range->base, range->size, size);
+    if (base != NULL) {
+        hkm_range_move(range, base, size);
+    }
+    return base != NULL;
 }
 
 /* Whether a block that is to grow by so much is rather copied to a free range that has its pages
@@ -297,37 +320,50 @@ static bool is_cheap_to_copy(size_t before, size_t size) {
     return before <= 8 * (size - before) + (64u << 10);
 }
 
-static void *resize(void *block, size_t size) {
-    if (size > PTRDIFF_MAX - HKM_PAGE) {
-        return NULL;
+/* Cuts a live range down to `size` bytes, where the rest is worth it. */
+static void shrink(struct hkm_range *range, size_t size) {
+    const size_t before = range->size;
+    if (before > with_room(size) && worth_splitting(before, size)) {
+        /* the whale cache is over its limit until the next block is freed, at most */
+        struct hkm_range *rest = hkm_range_split(range, size);
+        HKM_FREED(range->base + range->size, before - range->size);
+        put_rest(rest, true, false);
     }
-    size = page_ceil(size);
+}
+
+/* Grows a live range to `size` bytes, or more; false when it is rather copied. */
+static bool grow(struct hkm_range *range, size_t size) {
+    const size_t roomy = with_room(size);
+    if (grow_in_place(range, roomy)) {
+        return true;
+    }
+    if (is_cheap_to_copy(range->size, roomy) && hkm_whale_has(roomy, range->site)) {
+        return false;
+    }
+    return move(range, roomy) ||
+           (roomy > size && (grow_in_place(range, size) || move(range, size)));
+}
+
+static void *resize(void *block, size_t size, size_t *usable) {
     hkm_large_lock();
     struct hkm_range *range = live_at(block);
     void *result = NULL;
-    if (range != NULL) {
-        const size_t before = range->size;
-        if (HKM_GUARDED && size != before) {
-            result = NULL; /* it is to be copied to between other guard pages */
-        } else if (size <= before) {
-            if (before > size && worth_splitting(before, size)) {
-                /* the whale cache is over its limit until the next block is freed, at most */
-                struct hkm_range *rest = hkm_range_split(range, size);
-                HKM_FREED(range->base + range->size, before - range->size);
-                put_rest(rest, true, false);
-            }
-            result = block;
-        } else if (grow_in_place(range, size)) {
-            HKM_ALLOCATED(range->base + before, range->size - before);
-            result = block;
-        } else if (!(is_cheap_to_copy(before, size) && hkm_whale_has(size, range->site))) {
-            result = hkm_sys_mremap(range->base, before, size);
-            if (result != NULL) {
-                hkm_range_move(range, result, size);
-            }
+    *usable = range != NULL ? range->size : 0;
+    /* not where it is to be copied to a class, or to between other guard pages */
+    if (range != NULL && size <= PTRDIFF_MAX - HKM_PAGE - GROWTH_MAX &&
+        (size > HKM_GROWS_ABOVE || size >= *usable / 2) &&
+        !(HKM_GUARDED && page_ceil(size) != *usable)) {
+        size = page_ceil(size);
+        if (size <= *usable) {
+            shrink(range, size);
+            result = range->base;
+        } else if (grow(range, size)) {
+            result = range->base;
         }
-        changed(range, HKM_SITE_RESIZE, range->size - before);
-        gauges();
+        if (range->size != *usable) {
+            changed(range, HKM_SITE_RESIZE, range->size - *usable);
+            gauges();
+        }
     }
     hkm_large_unlock();
     return result;
@@ -353,6 +389,20 @@ void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero)
     return allocate(size, alignment, site, zero);
 }
 
+void *hkm_large_alloc_to_grow(size_t size, uintptr_t site) {
+    bool zero;
+    const int before = errno;
+    void *block = NULL;
+    if (size <= PTRDIFF_MAX - HKM_PAGE - GROWTH_MAX) {
+        block = hkm_large_alloc(with_room(page_ceil(size)), 1, site, &zero);
+    }
+    if (block == NULL) {
+        errno = before;
+        block = hkm_large_alloc(size, 1, site, &zero);
+    }
+    return block;
+}
+
 void hkm_large_free(void *block, const char *function) {
     if (hkm_unlikely(hkm_learner_watches())) {
         const uint64_t begin_ns = hkm_sys_precise_ns();
@@ -363,14 +413,14 @@ void hkm_large_free(void *block, const char *function) {
     release(block, function);
 }
 
-void *hkm_large_resize(void *block, size_t size) {
+void *hkm_large_resize(void *block, size_t size, size_t *usable) {
     if (hkm_unlikely(hkm_learner_watches())) {
         const uint64_t begin_ns = hkm_sys_precise_ns();
-        void *resized = resize(block, size);
+        void *resized = resize(block, size, usable);
         tell_learner(begin_ns, size);
         return resized;
     }
-    return resize(block, size);
+    return resize(block, size, usable);
 }
 
 void hkm_large_apply(const struct hkm_strategy *strategy) {

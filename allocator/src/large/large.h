@@ -15,9 +15,16 @@ void *hkm_large_alloc(size_t size, size_t alignment, uintptr_t site, bool *zero)
 void hkm_large_free(void *block, const char *function);
 /* Bytes of a live large block; 0 when the pointer is not one. */
 size_t hkm_large_size(const void *block);
-/* Resizes a live large block, in place or by moving its pages; NULL when it would have to be
- * copied: it is then as it was. */
-void *hkm_large_resize(void *block, size_t size);
+/* As hkm_large_alloc, for a block that has grown to `size` bytes and will likely grow again: with
+ * spare bytes behind it, where there are any. */
+void *hkm_large_alloc_to_grow(size_t size, uintptr_t site);
+/* Resizes a live large block, in place or by moving its pages, with spare bytes when it grows; NULL
+ * when it is rather copied: it is then as it was. *usable: the block's bytes before; 0 when the
+ * pointer is not one. */
+void *hkm_large_resize(void *block, size_t size, size_t *usable);
+/* What realloc makes larger than this grows in the large path, where it may do so in place or by
+ * moving its pages: it will likely grow again. */
+#define HKM_GROWS_ABOVE ((size_t)64 << 10)
 
 /* Gives back the pages of cached blocks that nobody has used for HAKMEM_SUPERSLAB_TTL_SEC. */
 void hkm_large_tick(void);
