@@ -1,4 +1,9 @@
-"""Files whose tests take long as a whole: left out of 'make check', which stays under a minute."""
+"""Which files' tests take long as a whole: left out of 'make check', which stays under a minute.
+
+And signals are as a terminal leaves them, however the tests were started.
+"""
+
+import signal
 
 import pytest
 
@@ -38,6 +43,12 @@ SLOW_FILES = {
     "test_wrong_frees.py",
     "test_publish.py",
 }
+
+
+def pytest_configure() -> None:
+    # A shell starts what it puts into the background with SIGINT ignored, and programs inherit it:
+    # CPython's own tests then fail.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -85,19 +85,21 @@ import ctypes, resource, errno
 libc = ctypes.CDLL(None, use_errno=True)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = libc.free.argtypes = [ctypes.c_size_t]
+blocks = (ctypes.c_size_t * 1000000)() # a list would have to grow at the limit, too
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))
 for size in (100, 5000, 300000, 1 << 20, 3 << 20, 48 << 20, 1 << 40, 1 << 62):
-    blocks = []
+    count = 0
     while block := libc.malloc(size):
         ctypes.memset(block, 1, min(size, 1 << 16))
-        blocks.append(block)
+        blocks[count] = block
+        count += 1
     assert ctypes.get_errno() == errno.ENOMEM
-    print(size, len(blocks), flush=True)
-    for block in blocks:
-        libc.free(block)
+    print(size, count, flush=True)
+    for i in range(count):
+        libc.free(blocks[i])
     block = libc.malloc(size)
-    assert (block is not None) == (len(blocks) > 0)
+    assert (block is not None) == (count > 0)
     libc.free(block or 0)
 """
 

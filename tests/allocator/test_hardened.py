@@ -2,11 +2,13 @@
 
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.allocator.runs import ROOT, Run, make
+from tests.allocator.test_wrong_frees import PROBES
 
 WRITE_AFTER_FREE = r"""
 #include <stdlib.h>
@@ -173,8 +175,12 @@ def test_large_blocks_to_the_limit_of_mappings(run: Run, hardened: Path, tmp_pat
 @pytest.mark.parametrize("setting", ["abort", "ignore"])
 def test_every_wrong_free_is_fatal(setting: str, run: Run, hardened: Path, built: Path) -> None:
     done = run(built / "tests/allocator/wrong_frees", library=hardened, ON_ERROR=setting)
-    found = [line.split("\t")[-1] for line in done.stdout.splitlines()]
-    assert len(found) > 300 and set(found) == {"aborted"}
+    probes = [line.split("\t") for line in done.stdout.splitlines()]
+    found = Counter(outcome for *_, outcome in probes)
+    # placed at random, another block may be given just that address: then it is no wrong free
+    by_chance = [kind for kind, *_, outcome in probes if outcome == "none"]
+    assert set(by_chance) <= {"double: after another's reuse"} and len(by_chance) < 8
+    assert found == Counter(aborted=PROBES - len(by_chance), none=len(by_chance))
 
 
 def test_random_calls_match_the_model(run: Run, hardened: Path, built: Path) -> None:
